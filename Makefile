@@ -1,0 +1,58 @@
+# Two commands do it all: make book, make test. The rest is in make help.
+# Override on the command line: make book PYTHON=python3.12
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PORT ?= 8000
+
+# Small networks run fastest with one thread, and the same on every machine.
+export OMP_NUM_THREADS ?= 1
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: help book test lab notebooks serve lint lock clean
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+# One installation serves all; it is repeated only when the pins change.
+$(VENV)/installed: requirements.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "This book needs Python 3.11 or newer; $(PYTHON) is"; $(PYTHON) --version; \
+	  echo "Name another one like this: make book PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "Python's venv module is missing. On Debian or Ubuntu: apt install python3-venv"; \
+	  exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
+	@touch $@
+
+# Executed notebooks are cached by their own code alone; the first line drops
+# the cache when the code they import, or the results they read, have changed.
+book: $(VENV)/installed  ## Execute every notebook and render the book to _build/html
+	$(BIN)/python tools/drop_stale_cache.py
+	$(BIN)/jupyter-book build . -n -W --keep-going --quiet
+	@echo "Open it: file://$(CURDIR)/_build/html/index.html"
+
+test: $(VENV)/installed  ## Run every unit test and every notebook
+	$(BIN)/pytest --nbval-lax --nbval-cell-timeout=300 tests notebooks
+
+lab: $(VENV)/installed  ## Open JupyterLab in notebooks/
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+notebooks: $(VENV)/installed  ## Execute every notebook again and store its outputs
+	$(BIN)/python tools/notebooks.py notebooks/*.ipynb
+
+serve: book  ## Serve the rendered book at http://localhost:8000
+	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+lint: $(VENV)/installed  ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: $(VENV)/installed  ## Write the installed versions to constraints.txt
+	$(BIN)/python tools/lock.py
+
+clean:  ## Remove everything that was built, the environment too
+	rm -rf _build $(VENV) *.egg-info

@@ -1,0 +1,1 @@
+"""Long runs and side-by-side measurements; each script prints what it found."""

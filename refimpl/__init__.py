@@ -1,0 +1,5 @@
+"""Reference implementation of the book *Every Student Is a Task*.
+
+``tasks`` makes batches of tasks (NumPy), ``maml`` learns to learn them
+(PyTorch), ``baselines`` are the methods to beat, ``figures`` draws.
+"""

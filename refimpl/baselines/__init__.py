@@ -1,0 +1,9 @@
+"""The strong simple methods that a meta-learner has to be compared with."""
+
+from refimpl.baselines.growth import (
+    each_alone,
+    hierarchical_polynomial,
+    pooled_polynomial,
+)
+
+__all__ = ["each_alone", "hierarchical_polynomial", "pooled_polynomial"]

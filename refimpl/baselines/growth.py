@@ -1,0 +1,115 @@
+"""Growth curves without meta-learning: pooled, alone, and hierarchical.
+
+Each baseline ends in a function from a TaskBatch to predictions [M, Q, 1] of
+its query targets; it looks at the support sets and the query inputs alone.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import numpy.polynomial.legendre as legendre
+
+from refimpl.tasks import TaskBatch
+
+Predictor = Callable[[TaskBatch], np.ndarray]
+
+
+def pooled_polynomial(train: TaskBatch, degree: int = 1) -> Predictor:
+    """One curve for all: least squares over every observed example of ``train``.
+
+    The prediction depends on the query input alone, not on whose it is.
+    """
+    _check(train, degree)
+    _, x, y = train.observed()
+    curve = np.polynomial.Polynomial.fit(x[:, 0], y[:, 0], degree)
+    return lambda batch: curve(_check(batch, degree).query_x)
+
+
+def each_alone(batch: TaskBatch, degree: int = 1) -> np.ndarray:
+    """A curve for each task, by least squares on its own support set.
+
+    Raises
+    ------
+    ValueError
+        If a task has not ``degree + 1`` support examples: the curve would not
+        be determined.
+    """
+    _check(batch, degree)
+    known = batch.support_mask == 1
+    if (known.sum(axis=1) <= degree).any():
+        raise ValueError(
+            f"batch: expected at least {degree + 1} support examples of each task "
+            f"for degree {degree}, got {int(known.sum(axis=1).min())}"
+        )
+    prediction = np.empty_like(batch.query_y)
+    for i, seen in enumerate(known):
+        curve = np.polynomial.Polynomial.fit(
+            batch.support_x[i, seen, 0], batch.support_y[i, seen, 0], degree
+        )
+        prediction[i] = curve(batch.query_x[i])
+    return prediction
+
+
+def hierarchical_polynomial(train: TaskBatch, degree: int) -> Predictor:
+    """A curve for each task, drawn toward the curve of all (a mixed model).
+
+    Task i has y = Z (b + u_i) + noise, where Z holds the powers of x up to
+    ``degree``, b belongs to all and u_i ~ N(0, G) to the task. REML estimates
+    b, G and the noise variance s2 from ``train`` (statsmodels); a new task's
+    u is then predicted from its support set by
+
+        u = G Z' (Z G Z' + s2 I)^-1 (y - Z b),
+
+    the best linear unbiased predictor (Laird & Ware 1982). Legendre
+    polynomials stand in for the powers: the same curves, but the optimizer
+    converges.
+
+    Raises
+    ------
+    RuntimeError
+        If the optimizer does not converge.
+    """
+    from statsmodels.regression.mixed_linear_model import MixedLM
+
+    _check(train, degree)
+    task, x, y = train.observed()
+    scale = np.abs(x).max()
+
+    def basis(x: np.ndarray) -> np.ndarray:
+        return legendre.legvander(x[:, 0] / scale, degree).astype(np.float64)
+
+    with warnings.catch_warnings():
+        # A variance of exactly zero is a fine estimate of a small one.
+        warnings.filterwarnings("ignore", message=".*boundary of the parameter space")
+        fit = MixedLM(y[:, 0].astype(np.float64), basis(x), task, basis(x)).fit(
+            method="lbfgs", maxiter=1000
+        )
+    if not fit.converged:
+        raise RuntimeError(f"hierarchical_polynomial: no convergence, degree {degree}")
+    b, G, s2 = fit.fe_params, fit.cov_re, fit.scale
+
+    def predict(batch: TaskBatch) -> np.ndarray:
+        _check(batch, degree)
+        prediction = np.empty_like(batch.query_y)
+        for i, seen in enumerate(batch.support_mask == 1):
+            Z = basis(batch.support_x[i, seen])
+            residual = batch.support_y[i, seen, 0] - Z @ b
+            u = G @ Z.T @ np.linalg.solve(Z @ G @ Z.T + s2 * np.eye(len(Z)), residual)
+            prediction[i, :, 0] = basis(batch.query_x[i]) @ (b + u)
+        return prediction
+
+    return predict
+
+
+def _check(batch: TaskBatch, degree: int) -> TaskBatch:
+    if degree < 0:
+        raise ValueError(f"degree: expected 0 or more, got {degree}")
+    if batch.query_x.shape[2] != 1 or batch.query_y.shape[2] != 1:
+        raise ValueError(
+            "batch: expected one input and one output, got "
+            f"{batch.query_x.shape[2]} and {batch.query_y.shape[2]}"
+        )
+    return batch

@@ -1,0 +1,79 @@
+"""The inner loop: from one initialization to one task's own parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.func import functional_call, grad
+
+from refimpl.maml.losses import mse
+
+Params = dict[str, Tensor]
+LossFn = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def adapt(
+    model: nn.Module,
+    params: Params,
+    x: Tensor,
+    y: Tensor,
+    mask: Tensor,
+    loss_fn: LossFn = mse,
+    fast_lr: float | Params = 0.01,
+    num_steps: int = 1,
+    first_order: bool = False,
+) -> Params:
+    """Take ``num_steps`` gradient steps on one task's support set.
+
+    theta' = theta - alpha grad_theta L(theta; support), repeated: equation (1)
+    of Finn, Abbeel & Levine (2017). The steps are pure functions of
+    ``params``: the model's own parameters stay as they are, and the result
+    can be differentiated with respect to ``params``.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Only its structure is used; every parameter comes from ``params``.
+    params : dict of tensors
+        theta, named as ``model.named_parameters()`` names them.
+    x, y, mask : [K, D], [K, O], [K]
+        The support set; mask 1 = observed.
+    loss_fn : (prediction, target, mask) -> scalar
+        L, the mean over observed examples.
+    fast_lr : float or dict of tensors
+        alpha; a dict holds one for each parameter, named like ``params``.
+    num_steps : int
+        k >= 0. With 0, ``params`` themselves are returned.
+    first_order : bool
+        Treat the inner gradients as constants when the result is
+        differentiated: no second derivatives (first-order MAML).
+
+    Returns
+    -------
+    dict of tensors
+        theta', named like ``params``.
+
+    Raises
+    ------
+    ValueError
+        If ``num_steps`` is negative or a rate is missing from ``fast_lr``.
+    """
+    if num_steps < 0:
+        raise ValueError(f"num_steps: expected 0 or more, got {num_steps}")
+    rates = fast_lr if isinstance(fast_lr, dict) else dict.fromkeys(params, fast_lr)
+    if rates.keys() != params.keys():
+        different = sorted(rates.keys() ^ params.keys())
+        raise ValueError(
+            f"fast_lr: expected a rate for each parameter, see {different}"
+        )
+
+    def support_loss(params: Params) -> Tensor:
+        return loss_fn(functional_call(model, params, (x,)), y, mask)
+
+    for _ in range(num_steps):
+        grads = grad(support_loss)(params)
+        if first_order:
+            grads = {name: g.detach() for name, g in grads.items()}
+        params = {name: params[name] - rates[name] * grads[name] for name in params}
+    return params

@@ -1,0 +1,42 @@
+"""Losses that skip what was not observed."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def mse(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Mean squared error over the observed examples; 0 if there are none.
+
+    Parameters
+    ----------
+    prediction, target : [K, O]
+    mask : [K]
+        1 where the example was observed. Where it is 0, the prediction and
+        the target have exactly no influence, on the loss or its gradient.
+
+    Returns
+    -------
+    scalar
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit: [K] against [K, 1] would broadcast to [K, K].
+    """
+    _check_shapes(prediction, target, mask)
+    error = torch.where(mask[:, None] == 1, prediction - target, 0.0)
+    return error.square().sum() / (mask.sum() * target.shape[1]).clamp(min=1)
+
+
+def _check_shapes(prediction: Tensor, target: Tensor, mask: Tensor) -> None:
+    if prediction.ndim != 2 or prediction.shape != target.shape:
+        raise ValueError(
+            "prediction, target: expected the same shape [examples, outputs], got "
+            f"{tuple(prediction.shape)} and {tuple(target.shape)}"
+        )
+    if mask.shape != target.shape[:1]:
+        raise ValueError(
+            f"mask: expected shape {tuple(target.shape[:1])}, got {tuple(mask.shape)}"
+        )

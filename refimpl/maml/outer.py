@@ -1,0 +1,135 @@
+"""The outer loop's objective: an initialization is judged by the query sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from refimpl.maml.inner import LossFn, Params, adapt
+from refimpl.maml.losses import mse
+from refimpl.tasks import TaskBatch
+
+
+def meta_loss(
+    model: nn.Module,
+    params: Params,
+    batch: TaskBatch,
+    loss_fn: LossFn = mse,
+    **inner: Any,
+) -> Tensor:
+    """The query loss after adapting, averaged over tasks: what MAML minimizes.
+
+    (1/M) sum_i L_i(theta_i'; query_i), the meta-objective of Finn, Abbeel &
+    Levine (2017), section 2.2, as a mean in place of their sum.
+
+    Parameters
+    ----------
+    model, params, loss_fn
+        As for :func:`adapt`.
+    batch : TaskBatch
+        M tasks, as NumPy arrays or tensors.
+    **inner
+        ``fast_lr``, ``num_steps`` and ``first_order``, handed to :func:`adapt`.
+
+    Returns
+    -------
+    scalar tensor
+        Differentiable with respect to ``params`` and to learned rates.
+    """
+    return task_losses(model, params, batch, loss_fn, **inner).mean()
+
+
+def task_losses(
+    model: nn.Module,
+    params: Params,
+    batch: TaskBatch,
+    loss_fn: LossFn = mse,
+    **inner: Any,
+) -> Tensor:
+    """Each task's query loss after adapting to its support set: a tensor [M].
+
+    One :func:`torch.func.vmap` computes all tasks at once; the numbers are
+    those of a loop over tasks. Arguments as for :func:`meta_loss`.
+    """
+
+    def one_task(support_x, support_y, support_mask, query_x, query_y, query_mask):
+        adapted = adapt(
+            model, params, support_x, support_y, support_mask, loss_fn, **inner
+        )
+        prediction = functional_call(model, adapted, (query_x,))
+        return loss_fn(prediction, query_y, query_mask)
+
+    return vmap(one_task, randomness="different")(*_tensors(batch, params))
+
+
+def predict(
+    model: nn.Module,
+    params: Params,
+    batch: TaskBatch,
+    loss_fn: LossFn = mse,
+    num_steps: int = 1,
+    **inner: Any,
+) -> np.ndarray:
+    """Predict every query target after 0, 1, ..., ``num_steps`` inner steps.
+
+    Parameters
+    ----------
+    model, params, loss_fn, num_steps, **inner
+        As for :func:`adapt`.
+    batch : TaskBatch
+        M tasks; the query targets are not looked at.
+
+    Returns
+    -------
+    array [num_steps + 1, M, Q, O]
+        Row s holds the predictions after s steps.
+    """
+
+    def one_task(x, y, mask, query_x):
+        adapted, predictions = params, [functional_call(model, params, (query_x,))]
+        for _ in range(num_steps):
+            adapted = adapt(model, adapted, x, y, mask, loss_fn, num_steps=1, **inner)
+            predictions.append(functional_call(model, adapted, (query_x,)))
+        return torch.stack(predictions)
+
+    with torch.no_grad():
+        tensors = _tensors(batch, params)[:4]
+        out = vmap(one_task, out_dims=1, randomness="different")(*tensors)
+    return out.cpu().numpy()
+
+
+def evaluate(
+    model: nn.Module,
+    params: Params,
+    batch: TaskBatch,
+    loss_fn: LossFn = mse,
+    **inner: Any,
+) -> np.ndarray:
+    """Each task's query loss after 0, 1, ..., ``num_steps`` inner steps.
+
+    Arguments as for :func:`predict`.
+
+    Returns
+    -------
+    array [num_steps + 1, M]
+        Column i is task i; ``evaluate(...).mean(axis=1)`` is the curve of the
+        mean error against the number of steps.
+    """
+    predictions = torch.as_tensor(predict(model, params, batch, loss_fn, **inner))
+    _, query_y, query_mask = _tensors(batch, params)[3:]
+    over_tasks = vmap(loss_fn)
+    losses = [over_tasks(p, query_y.cpu(), query_mask.cpu()) for p in predictions]
+    return torch.stack(losses).numpy()
+
+
+def _tensors(batch: TaskBatch, params: Params) -> list[Tensor]:
+    """The six arrays as tensors of the parameters' type and device."""
+    like = next(iter(params.values()))
+    return [
+        torch.as_tensor(array, dtype=like.dtype, device=like.device)
+        for array in vars(batch).values()
+    ]

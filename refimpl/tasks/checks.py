@@ -1,0 +1,28 @@
+"""Checks of arguments that every task source makes."""
+
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+
+
+def check_count(name: str, value: int, least: int, most: int | None = None) -> int:
+    """Return ``value`` as an int, or raise naming the argument and its range."""
+    try:
+        count = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: expected an integer, got {value!r}") from None
+    if count < least or (most is not None and count > most):
+        allowed = f"at least {least}" if most is None else f"{least} to {most}"
+        raise ValueError(f"{name}: expected {allowed}, got {count}")
+    return count
+
+
+def check_rng(rng: np.random.Generator) -> None:
+    """Raise unless ``rng`` is a NumPy generator: no draw without a seed."""
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            "rng: expected a numpy.random.Generator, as np.random.default_rng(0) "
+            f"makes one, got {rng!r}"
+        )

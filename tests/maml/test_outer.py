@@ -1,0 +1,81 @@
+"""predict and evaluate follow the same path as adapt, step by step."""
+
+import numpy as np
+import pytest
+import torch
+from torch.func import functional_call
+
+from refimpl.maml import (
+    LearnedRates,
+    adapt,
+    evaluate,
+    mlp,
+    predict,
+    sinusoid_network,
+    task_losses,
+)
+from refimpl.tasks import SinusoidTasks
+
+
+@pytest.fixture
+def batch():
+    return SinusoidTasks().sample(4, 5, 6, np.random.default_rng(0))
+
+
+@pytest.fixture
+def model():
+    return mlp(1, 8, 1, seed=0)
+
+
+def test_predictions_are_those_of_adapt_after_each_step(model, batch):
+    params = dict(model.named_parameters())
+    predictions = predict(model, params, batch, num_steps=3, fast_lr=0.05)
+    assert predictions.shape == (4, 4, 6, 1)
+    task = [torch.as_tensor(array[2]) for array in vars(batch).values()]
+    for step in range(4):
+        adapted = adapt(model, params, *task[:3], fast_lr=0.05, num_steps=step)
+        expected = functional_call(model, adapted, (task[3],)).detach().numpy()
+        np.testing.assert_allclose(predictions[step, 2], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_predictions_do_not_look_at_the_query_targets(model, batch):
+    params = dict(model.named_parameters())
+    before = predict(model, params, batch, num_steps=2)
+    batch.query_y[:] = 100
+    np.testing.assert_array_equal(before, predict(model, params, batch, num_steps=2))
+
+
+def test_evaluate_ends_at_the_meta_loss_of_each_task(model, batch):
+    batch.query_mask[1, 3:] = 0
+    params = dict(model.named_parameters())
+    losses = evaluate(model, params, batch, num_steps=2, fast_lr=0.05)
+    assert losses.shape == (3, 4)
+    for step in range(3):
+        expected = task_losses(model, params, batch, num_steps=step, fast_lr=0.05)
+        np.testing.assert_allclose(losses[step], expected.detach().numpy(), rtol=1e-4)
+
+
+def test_learned_rates_start_where_they_are_told(model):
+    rates = LearnedRates(model, initial=0.02)()
+    assert rates.keys() == dict(model.named_parameters()).keys()
+    assert all(rate.item() == pytest.approx(0.02) for rate in rates.values())
+    with pytest.raises(ValueError, match="initial: expected a rate greater than 0"):
+        LearnedRates(model, initial=0)
+
+
+def test_the_papers_network_has_its_size_and_initialization():
+    model = sinusoid_network(seed=0)
+    assert sum(p.numel() for p in model.parameters()) == 40 + 40 + 1600 + 40 + 40 + 1
+    assert all((layer.bias == 0).all() for layer in model[::2])
+    weights = torch.cat([layer.weight.flatten() for layer in model[::2]])
+    assert weights.abs().max() <= 0.02
+    # A normal cut at two deviations has 0.880 of its deviation.
+    assert weights.std().item() == pytest.approx(0.0088, rel=0.05)
+
+
+def test_networks_come_from_their_seed_and_leave_the_global_one_alone():
+    state = torch.get_rng_state()
+    one, same, other = (sinusoid_network(seed)[0].weight for seed in (1, 1, 2))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert torch.equal(torch.get_rng_state(), state)

@@ -1,0 +1,108 @@
+"""TaskBatch refuses what would otherwise be silently reshaped or averaged over."""
+
+import numpy as np
+import pytest
+import torch
+
+from refimpl.tasks import SinusoidTasks, TaskBatch, rmse
+
+
+def arrays(tasks=3, shots=2, queries=4, inputs=1, outputs=1):
+    rng = np.random.default_rng(0)
+    return {
+        "support_x": rng.normal(size=(tasks, shots, inputs)).astype(np.float32),
+        "support_y": rng.normal(size=(tasks, shots, outputs)).astype(np.float32),
+        "support_mask": np.ones((tasks, shots), np.float32),
+        "query_x": rng.normal(size=(tasks, queries, inputs)).astype(np.float32),
+        "query_y": rng.normal(size=(tasks, queries, outputs)).astype(np.float32),
+        "query_mask": np.ones((tasks, queries), np.float32),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "error", "message"),
+    [
+        ("query_y", lambda a: a[:, :-1], ValueError, "query_y: expected shape"),
+        (
+            "query_y",
+            lambda a: a[..., 0],
+            ValueError,
+            "query_y: expected an array with 3",
+        ),
+        (
+            "support_mask",
+            lambda a: a[:, 1:],
+            ValueError,
+            "support_mask: expected shape",
+        ),
+        (
+            "support_mask",
+            lambda a: a * 0.5,
+            ValueError,
+            "support_mask: expected only 0",
+        ),
+        ("query_x", lambda a: a[:2], ValueError, "query_x: expected shape"),
+        ("support_y", lambda a: a * np.nan, ValueError, "support_y: expected finite"),
+        ("support_x", lambda a: a + np.inf, ValueError, "support_x: expected finite"),
+        ("query_x", lambda a: a.astype(int), TypeError, "query_x: expected float32"),
+        ("query_x", lambda a: a.tolist(), ValueError, "query_x: expected an array"),
+        ("support_x", lambda a: np.tile(a, 2), ValueError, "query_x: expected shape"),
+    ],
+)
+def test_a_bad_array_is_refused_by_name(name, spoil, error, message):
+    good = arrays()
+    TaskBatch(**good)
+    with pytest.raises(error, match=message):
+        TaskBatch(**{**good, name: spoil(good[name])})
+
+
+def test_a_batch_without_tasks_is_refused():
+    with pytest.raises(ValueError, match="support_x: expected at least one task"):
+        TaskBatch(**arrays(tasks=0))
+
+
+def test_tensors_are_checked_as_arrays_are():
+    good = TaskBatch(**arrays()).map(torch.as_tensor)
+    assert isinstance(good.query_x, torch.Tensor)
+    with pytest.raises(ValueError, match="support_x: expected finite"):
+        good.map(lambda tensor: tensor / 0)
+    with pytest.raises(TypeError, match="expected float32"):
+        good.map(lambda tensor: tensor.half())
+
+
+def test_map_takes_the_same_tasks_of_every_array():
+    batch = TaskBatch(**arrays())
+    one = batch.map(lambda array: array[1:2])
+    assert len(one) == 1
+    np.testing.assert_array_equal(one.query_y[0], batch.query_y[1])
+
+
+def test_observed_lists_each_observed_example_once():
+    given = arrays(tasks=2, shots=2, queries=1)
+    given["support_mask"][0, 1] = 0
+    batch = TaskBatch(**given)
+    task, x, y = batch.observed()
+    assert task.tolist() == [0, 0, 1, 1, 1]
+    expected = [
+        batch.support_y[0, 0],
+        batch.query_y[0, 0],
+        *batch.support_y[1],
+        *batch.query_y[1],
+    ]
+    np.testing.assert_array_equal(y, expected)
+    assert x.shape == (5, 1)
+
+
+def test_rmse_pools_examples_and_skips_masked_ones():
+    given = arrays(tasks=2, shots=1, queries=2)
+    given["query_mask"][1, 1] = 0
+    batch = TaskBatch(**given)
+    errors = np.array([[[1.0], [2.0]], [[2.0], [1000.0]]])
+    # By hand: sqrt((1 + 4 + 4) / 3); a mean of the tasks' means would differ.
+    assert rmse(batch.query_y + errors, batch) == pytest.approx(np.sqrt(3), rel=1e-6)
+
+
+def test_rmse_refuses_what_would_broadcast():
+    batch = SinusoidTasks().sample(3, shots=1, queries=3, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="prediction: expected shape"):
+        rmse(batch.query_y[..., 0], batch)

@@ -1,0 +1,52 @@
+"""Who may know whom: one framework does not load the other, tasks load neither."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REFIMPL = Path(__file__).parent.parent / "refimpl"
+# Each part of refimpl, and the parts that it may import.
+MAY_IMPORT = {
+    "tasks": set(),
+    "maml": {"tasks"},
+    "baselines": {"tasks"},
+    "figures": set(),
+}
+
+
+@pytest.mark.parametrize(
+    ("module", "foreign"),
+    [
+        ("refimpl.tasks", ["torch", "tensorflow", "keras", "pandas", "statsmodels"]),
+        ("refimpl.baselines", ["torch", "tensorflow", "statsmodels"]),
+        ("refimpl.figures", ["torch", "tensorflow"]),
+        ("refimpl.maml", ["tensorflow", "keras", "gymnasium"]),
+    ],
+)
+def test_importing_one_thing_does_not_load_another(module, foreign):
+    code = f"import sys, {module}; print([m for m in {foreign} if m in sys.modules])"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "[]"
+
+
+def test_nothing_imports_upward():
+    parts = {path.stem for path in REFIMPL.iterdir() if not path.stem.startswith("_")}
+    assert parts == MAY_IMPORT.keys(), "a new part of refimpl needs its line here"
+    for path in REFIMPL.rglob("*.py"):
+        part = path.relative_to(REFIMPL).parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module]
+            for name in names:
+                if name.startswith("refimpl."):
+                    other = name.split(".")[1]
+                    allowed = MAY_IMPORT[part] | {part}
+                    assert other in allowed, f"{path} imports {name}"
