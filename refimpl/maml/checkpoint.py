@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,17 +25,14 @@ def save_tensors(
     interruption leaves either the old file or the new one.
     """
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    os.close(handle)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    tensors = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+    metadata = {"note": json.dumps(note, sort_keys=True)}
     try:
-        tensors = {name: tensor.detach().clone() for name, tensor in tensors.items()}
-        save_file(
-            tensors, temporary, metadata={"note": json.dumps(note, sort_keys=True)}
-        )
+        save_file(tensors, temporary, metadata=metadata)
         os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
