@@ -1,6 +1,7 @@
 """What the book needs of Sphinx beyond _config.yml: a small local extension.
 
-- MathJax is served from the book itself, so that no page asks another host.
+- MathJax is served from the book itself, and Thebe is left out, so that no page
+  asks another host.
 - Buttons that lead to the repository (Binder, its source) appear only when its
   address is known: from the environment variable REPOSITORY, or from git.
 """
@@ -46,6 +47,22 @@ def configure(app, config) -> None:
         }
 
 
+def leave_out_thebe(app, config) -> None:
+    """Jupyter Book always loads Thebe, which asks another host; we do not use it."""
+    for listeners in app.events.listeners.values():
+        for listener in list(listeners):
+            if listener.handler.__module__.startswith("sphinx_thebe"):
+                app.disconnect(listener.id)
+
+
+def mend_citation_roles(app, pagename, templatename, context, doctree) -> None:
+    """Docutils puts deprecated roles into the bibliography's list; screen readers
+    need list items."""
+    if "body" in context:
+        old, new = 'role="doc-biblioentry"', 'role="listitem"'
+        context["body"] = context["body"].replace(old, new)
+
+
 def copy_mathjax(app, exception) -> None:
     """Copy the part of MathJax that the pages load: one script and its fonts."""
     if exception or app.builder.format != "html":
@@ -61,5 +78,7 @@ def copy_mathjax(app, exception) -> None:
 
 def setup(app) -> dict:
     app.connect("config-inited", configure)
+    app.connect("config-inited", leave_out_thebe)
+    app.connect("html-page-context", mend_citation_roles)
     app.connect("build-finished", copy_mathjax)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
