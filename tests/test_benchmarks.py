@@ -1,0 +1,64 @@
+"""The commands that made the committed results still run: their first moments."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from refimpl.maml import load_tensors, sinusoid_network
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def run(*arguments):
+    subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+
+
+def test_growth(tmp_path):
+    sizes = ["--iterations", 50, "--seeds", 1, "--folds", 1, "--fold-seeds", 1]
+    run("benchmarks.growth", *sizes, "--out", tmp_path)
+    names = ["growth_folds.csv", "growth_history.csv", "growth_seeds.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    for name in names:
+        made, committed = (
+            pd.read_csv(folder / name, comment="#") for folder in (tmp_path, RESULTS)
+        )
+        assert [*made] == [*committed]
+        assert len(made) > 0
+
+    # The first 50 iterations of seed 0 are those of the committed run, and the
+    # baselines of the first fold do not depend on training.
+    history = [
+        pd.read_csv(folder / "growth_history.csv", comment="#")
+        for folder in (tmp_path, RESULTS)
+    ]
+    assert history[0]["rmse"][0] == pytest.approx(history[1]["rmse"][0], abs=0.01)
+    folds = [
+        pd.read_csv(folder / "growth_folds.csv", comment="#")
+        .query("fold == 0")
+        .set_index(["child", "shots"])
+        for folder in (tmp_path, RESULTS)
+    ]
+    columns = ["queries", "pooled", "alone", "linear", "quadratic", "cubic", "chosen"]
+    pd.testing.assert_frame_equal(folds[0][columns], folds[1][columns], rtol=1e-3)
+
+
+def test_sinusoid(tmp_path):
+    out = tmp_path / "sinusoid.safetensors"
+    run("benchmarks.sinusoid", "--iterations", 2, "--seeds", 1, "--out", out)
+    made, _ = load_tensors(out)
+    committed, note = load_tensors(RESULTS / "sinusoid.safetensors")
+    assert (
+        note["command"] == "python -m benchmarks.sinusoid --iterations 70000 --seeds 3"
+    )
+    shapes = {name: tensor.shape for name, tensor in committed.items()}
+    assert len(shapes) == 2 * 3 * len([*sinusoid_network(0).parameters()])
+    assert all(tensor.shape == shapes[name] for name, tensor in made.items())

@@ -1,0 +1,143 @@
+"""The two commands fail when they should: what a green run is worth."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MAKE = shutil.which("make")
+pytestmark = pytest.mark.skipif(
+    MAKE is None or not (ROOT / ".venv" / "installed").exists(),
+    reason="needs make and the environment that make sets up",
+)
+
+
+@pytest.fixture
+def small_book(tmp_path):
+    """This book's machinery around one small chapter."""
+    for name in (
+        "Makefile",
+        "_config.yml",
+        "pyproject.toml",
+        "requirements.txt",
+        "constraints.txt",
+    ):
+        shutil.copy2(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "tools", tmp_path / "tools")
+    shutil.copytree(ROOT / "book", tmp_path / "book")
+    for name in ("tests", "notebooks", "refimpl"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "refimpl" / "part.py").write_text("")
+    (tmp_path / "tests" / "test_nothing.py").write_text("def test_nothing(): pass\n")
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: notebooks/chapter\n")
+    return tmp_path
+
+
+def write_chapter(book, *sources):
+    """A chapter of one title and code cells; ``(source, output)`` stores an output."""
+    cells = [nbformat.v4.new_markdown_cell("# A chapter")]
+    for given in sources:
+        source, stored = given if isinstance(given, tuple) else (given, None)
+        cell = nbformat.v4.new_code_cell(source)
+        if stored is not None:
+            cell.execution_count = 1
+            cell.outputs = [nbformat.v4.new_output("stream", text=stored)]
+        cells.append(cell)
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(notebook, book / "notebooks" / "chapter.ipynb")
+
+
+def make(book, target):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    return subprocess.run(
+        [MAKE, target, f"VENV={ROOT / '.venv'}"],
+        cwd=book,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_sound_chapter_builds_and_passes(small_book):
+    write_chapter(small_book, ("# NBVAL_CHECK_OUTPUT\nprint(1 + 1)", "2\n"))
+    book, test = make(small_book, "book"), make(small_book, "test")
+    assert book.returncode == 0, book.stdout + book.stderr
+    assert test.returncode == 0, test.stdout + test.stderr
+    assert (small_book / "_build" / "html" / "index.html").exists()
+
+
+def test_an_exception_fails_both_commands(small_book):
+    write_chapter(small_book, "raise RuntimeError('planted')")
+    book, test = make(small_book, "book"), make(small_book, "test")
+    assert book.returncode != 0
+    assert test.returncode != 0
+    assert "planted" in test.stdout
+
+
+def test_a_wrong_marked_output_fails_the_test(small_book):
+    write_chapter(small_book, ("# NBVAL_CHECK_OUTPUT\nprint(1 + 1)", "3\n"))
+    test = make(small_book, "test")
+    assert test.returncode != 0
+    assert "Cell outputs differ" in test.stdout
+
+
+def test_a_broken_reference_fails_the_book(small_book):
+    write_chapter(small_book, "1 + 1")
+    path = small_book / "notebooks" / "chapter.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source += "\n\n{term}`nonsense`"
+    nbformat.write(notebook, path)
+    book = make(small_book, "book")
+    assert book.returncode != 0
+    assert "nonsense" in book.stderr
+
+
+def test_notebooks_run_again_when_and_only_when_refimpl_changes(small_book):
+    count = small_book / "count"
+    write_chapter(small_book, f"print('run', file=open(r'{count}', 'a'))")
+    runs = []
+    for change in ("", "", "# changed\n"):
+        if change:
+            (small_book / "refimpl" / "part.py").write_text(change)
+        assert make(small_book, "book").returncode == 0
+        runs.append(len(count.read_text().splitlines()))
+    assert runs == [1, 1, 2]
+
+
+def test_an_old_python_is_told_so(small_book, tmp_path):
+    old = tmp_path / "old-python"
+    old.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.1 && exit\nexit 1\n'
+    )
+    old.chmod(0o755)
+    run = subprocess.run(
+        [MAKE, "book", f"PYTHON={old}", "VENV=none"],
+        cwd=small_book,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode != 0
+    assert "needs Python 3.11 or newer" in run.stdout
+    assert "Python 3.9.1" in run.stdout
+
+
+def test_a_missing_venv_module_is_told_so(small_book, tmp_path):
+    bare = tmp_path / "bare-python"
+    bare.write_text(
+        f'#!/bin/sh\ncase "$2" in *venv*) exit 1;; esac\nexec {sys.executable} "$@"\n'
+    )
+    bare.chmod(0o755)
+    run = subprocess.run(
+        [MAKE, "book", f"PYTHON={bare}", "VENV=none"],
+        cwd=small_book,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode != 0
+    assert "venv module is missing" in run.stdout
