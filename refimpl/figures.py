@@ -118,11 +118,15 @@ def step_through(
     )
 
 
-def show_source(function: Callable[..., Any]) -> Markdown:
-    """Show a function's own source, without its docstring, as highlighted code.
+def show_source(*functions: Callable[..., Any]) -> Markdown:
+    """Show the functions' own source, without docstrings, as highlighted code.
 
     What the chapter shows is so what runs; ``help(function)`` has the rest.
     """
+    return Markdown("```python\n" + "\n\n".join(map(_source, functions)) + "\n```")
+
+
+def _source(function: Callable[..., Any]) -> str:
     source = textwrap.dedent(inspect.getsource(function))
     definition = ast.parse(source).body[0]
     assert isinstance(definition, ast.FunctionDef | ast.ClassDef)
@@ -130,7 +134,7 @@ def show_source(function: Callable[..., Any]) -> Markdown:
     if ast.get_docstring(definition) is not None:
         docstring = definition.body[0]
         del lines[docstring.lineno - 1 : docstring.end_lineno]
-    return Markdown("```python\n" + "\n".join(lines) + "\n```")
+    return "\n".join(lines)
 
 
 def _frame(draw: Callable[[Axes, int], Any], i: int, size: tuple[float, float]) -> str:

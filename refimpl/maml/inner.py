@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 from torch.func import functional_call, grad
@@ -59,6 +60,23 @@ def adapt(
     ValueError
         If ``num_steps`` is negative or a rate is missing from ``fast_lr``.
     """
+    rates = _checked_rates(params, fast_lr, num_steps)
+
+    def support_loss(params: Params) -> Tensor:
+        return loss_fn(functional_call(model, params, (x,)), y, mask)
+
+    for _ in range(num_steps):
+        grads = grad(support_loss)(params)
+        if first_order:
+            grads = {n: g.detach() for n, g in grads.items()}
+        params = {n: params[n] - rates[n] * grads[n] for n in params}
+    return params
+
+
+def _checked_rates(
+    params: Params, fast_lr: float | Params, num_steps: int
+) -> dict[str, Any]:
+    """The inner rate of each parameter, or an error that names the argument."""
     if num_steps < 0:
         raise ValueError(f"num_steps: expected 0 or more, got {num_steps}")
     rates = fast_lr if isinstance(fast_lr, dict) else dict.fromkeys(params, fast_lr)
@@ -67,13 +85,4 @@ def adapt(
         raise ValueError(
             f"fast_lr: expected a rate for each parameter, see {different}"
         )
-
-    def support_loss(params: Params) -> Tensor:
-        return loss_fn(functional_call(model, params, (x,)), y, mask)
-
-    for _ in range(num_steps):
-        grads = grad(support_loss)(params)
-        if first_order:
-            grads = {name: g.detach() for name, g in grads.items()}
-        params = {name: params[name] - rates[name] * grads[name] for name in params}
-    return params
+    return rates

@@ -56,14 +56,13 @@ def task_losses(
     those of a loop over tasks. Arguments as for :func:`meta_loss`.
     """
 
-    def one_task(support_x, support_y, support_mask, query_x, query_y, query_mask):
-        adapted = adapt(
-            model, params, support_x, support_y, support_mask, loss_fn, **inner
-        )
+    def one_task(x, y, mask, query_x, query_y, query_mask):
+        adapted = adapt(model, params, x, y, mask, loss_fn, **inner)
         prediction = functional_call(model, adapted, (query_x,))
         return loss_fn(prediction, query_y, query_mask)
 
-    return vmap(one_task, randomness="different")(*_tensors(batch, params))
+    all_tasks = vmap(one_task, randomness="different")
+    return all_tasks(*_tensors(batch, params))
 
 
 def predict(
