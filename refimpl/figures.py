@@ -39,8 +39,8 @@ STYLE: Any = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "figure.constrained_layout.use": True,
-    "figure.figsize": (7.0, 3.6),
-    "font.size": 11,
+    "figure.figsize": (6.4, 3.8),
+    "font.size": 13,
     "grid.alpha": 0.25,
     "legend.frameon": False,
     "lines.linewidth": 2,
@@ -62,7 +62,7 @@ def step_through(
     draw: Callable[[Axes, int], Any],
     captions: Sequence[str],
     title: str,
-    size: tuple[float, float] = (7.0, 3.8),
+    size: tuple[float, float] = (6.4, 3.8),
 ) -> HTML:
     """Show a process frame by frame, in a static page: a slider steps through it.
 
