@@ -12,9 +12,10 @@ growth_history.csv
     over two and three known tests together, every 50 iterations.
 growth_folds.csv
     Five folds over all 846 children, one row per child and number of known
-    tests: how many queries it has, and each method's sum of squared errors
-    over them. MAML's is the mean over three seeds. From these, paired
-    comparisons and their intervals can be computed.
+    tests: its school, its number of queries, and for each method the sum over
+    them of squared errors (method.squared) and of errors, prediction minus
+    truth (method.error). MAML's are the means over three seeds. From these,
+    paired comparisons and their intervals can be computed.
 """
 
 from __future__ import annotations
@@ -28,12 +29,17 @@ import pandas as pd
 import torch
 
 from benchmarks.results_file import RESULTS, write_table
-from refimpl.baselines import each_alone, hierarchical_polynomial, pooled_polynomial
+from refimpl.baselines import (
+    direct_regression,
+    each_alone,
+    hierarchical_polynomial,
+    pooled_polynomial,
+)
 from refimpl.maml import LearnedRates, meta_train, mlp, predict
 from refimpl.tasks import GrowthTasks, TaskBatch, rmse
 
 NUM_STEPS = 5
-DEGREES = {"linear": 1, "quadratic": 2, "cubic": 3}
+DEGREES = {"linear": 1, "quadratic": 2, "cubic": 3, "quartic": 4}
 
 
 def maml(children: GrowthTasks, seed: int, iterations: int):
@@ -49,7 +55,7 @@ def maml(children: GrowthTasks, seed: int, iterations: int):
 
     def predictor(batch: TaskBatch) -> np.ndarray:
         params = dict(model.named_parameters())
-        return predict(model, params, batch, num_steps=NUM_STEPS, fast_lr=rates())[-1]
+        return predict(model, params, batch, num_steps=NUM_STEPS, fast_lr=rates)[-1]
 
     validation = [children.all(shots, "validation") for shots in (2, 3)]
     history = meta_train(
@@ -88,36 +94,47 @@ def folds_table(folds: int, seeds: int, iterations: int) -> pd.DataFrame:
     for fold in range(folds):
         children = GrowthTasks(fold=fold)
         train = children.all(3, "train")
-        methods = {"pooled": pooled_polynomial(train), "alone": each_alone}
+        methods = {
+            "pooled": pooled_polynomial(train),
+            "alone": each_alone,
+            "direct": direct_regression(train),
+        }
         for name, degree in DEGREES.items():
             methods[name] = hierarchical_polynomial(train, degree)
-        learned = [maml(children, seed, iterations)[0] for seed in range(seeds)]
         validation = [children.all(shots, "validation") for shots in (2, 3)]
         chosen = min(
             DEGREES, key=lambda name: sum(rmse(methods[name](b), b) for b in validation)
         )
+        methods["chosen"] = methods[chosen]
+        learned = [maml(children, seed, iterations)[0] for seed in range(seeds)]
         for shots in (2, 3):
             batch = children.all(shots, "test")
+            test = children.splits["test"]
             table = {
                 "fold": fold,
-                "child": children.splits["test"],
+                "child": test,
+                "school": children.schools[test],
                 "shots": shots,
                 "queries": batch.query_mask.sum(axis=1).astype(int),
             }
             for name, method in methods.items():
-                table[name] = squared_errors(method(batch), batch)
-            table["chosen"] = table[chosen]
-            table["maml"] = np.mean(
-                [squared_errors(method(batch), batch) for method in learned], axis=0
-            )
+                table |= sums(name, [method(batch)], batch)
+            table |= sums("maml", [method(batch) for method in learned], batch)
             tables.append(pd.DataFrame(table))
     return pd.concat(tables).sort_values(["child", "shots"], ignore_index=True)
 
 
-def squared_errors(prediction: np.ndarray, batch: TaskBatch) -> np.ndarray:
-    """Each child's sum of squared errors over its observed queries, [M]."""
-    squares = (prediction - batch.query_y).astype(np.float64)[..., 0] ** 2
-    return (squares * batch.query_mask).sum(axis=1)
+def sums(
+    name: str, predictions: list[np.ndarray], batch: TaskBatch
+) -> dict[str, np.ndarray]:
+    """Each child's sums of squared errors and of errors, means over predictions."""
+    errors = np.stack(predictions).astype(np.float64)[..., 0] - batch.query_y[..., 0]
+    errors = np.where(batch.query_mask == 1, errors, 0)
+    squared = np.square(errors).sum(axis=2).mean(axis=0)
+    return {
+        f"{name}.squared": squared,
+        f"{name}.error": errors.sum(axis=2).mean(axis=0),
+    }
 
 
 def main(iterations: int, seeds: int, folds: int, fold_seeds: int, out: Path) -> None:
@@ -132,8 +149,8 @@ def main(iterations: int, seeds: int, folds: int, fold_seeds: int, out: Path) ->
     print(table.groupby("shots")[["validation", "test"]].agg(["mean", "min", "max"]))
     table = folds_table(folds, fold_seeds, iterations)
     write_table(out / "growth_folds.csv", table, command)
-    sums = table.groupby("shots").sum()
-    print(np.sqrt(sums.loc[:, "pooled":].div(sums["queries"], axis=0)).T)
+    total = table.groupby("shots").sum()
+    print(np.sqrt(total.filter(like=".squared").div(total["queries"], axis=0)).T)
 
 
 if __name__ == "__main__":

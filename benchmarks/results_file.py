@@ -23,6 +23,6 @@ def write_table(path: Path, table: pd.DataFrame, command: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(
-        head + table.to_csv(index=False, float_format="%.6g"), encoding="utf-8"
+        head + table.to_csv(index=False, float_format="%.5g"), encoding="utf-8"
     )
     os.replace(temporary, path)

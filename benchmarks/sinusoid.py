@@ -43,6 +43,7 @@ def main(iterations: int, seeds: int, out: Path) -> None:
             print(
                 f"{method}, seed {seed}: last losses {np.mean(history.loss[-100:]):.3f}"
             )
+    out.parent.mkdir(parents=True, exist_ok=True)
     command = f"python -m benchmarks.sinusoid --iterations {iterations} --seeds {seeds}"
     save_tensors(out, tensors, note={"command": command, "torch": torch.__version__})
 

@@ -44,7 +44,7 @@ def test_nothing_imports_upward():
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
-                names = [node.module]
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
             for name in names:
                 if name.startswith("refimpl."):
                     other = name.split(".")[1]

@@ -1,9 +1,15 @@
 """The strong simple methods that a meta-learner has to be compared with."""
 
 from refimpl.baselines.growth import (
+    direct_regression,
     each_alone,
     hierarchical_polynomial,
     pooled_polynomial,
 )
 
-__all__ = ["each_alone", "hierarchical_polynomial", "pooled_polynomial"]
+__all__ = [
+    "direct_regression",
+    "each_alone",
+    "hierarchical_polynomial",
+    "pooled_polynomial",
+]

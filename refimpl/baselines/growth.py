@@ -1,4 +1,4 @@
-"""Growth curves without meta-learning: pooled, alone, and hierarchical.
+"""Growth curves without meta-learning: pooled, alone, direct, and hierarchical.
 
 Each baseline ends in a function from a TaskBatch to predictions [M, Q, 1] of
 its query targets; it looks at the support sets and the query inputs alone.
@@ -53,6 +53,46 @@ def each_alone(batch: TaskBatch, degree: int = 1) -> np.ndarray:
     return prediction
 
 
+def direct_regression(train: TaskBatch) -> Predictor:
+    """A later score as a linear function of the known ones: ordinary regression.
+
+    For each query, the training tasks that have the same support inputs and
+    that query input give a least-squares fit of its target on their support
+    targets, with an intercept. No curve is assumed, only equal inputs.
+
+    The predictor takes batches with as many support examples as ``train``, or
+    with fewer: then it uses as many of ``train``, the first ones.
+
+    Raises
+    ------
+    ValueError
+        If too few training tasks have the inputs that are asked for.
+    """
+    _check(train)
+
+    def predict(batch: TaskBatch) -> np.ndarray:
+        _check(batch)
+        shots = batch.support_x.shape[1]
+        known_x, known_y = train.support_x[:, :shots, 0], train.support_y[:, :shots, 0]
+        prediction = np.zeros_like(batch.query_y)
+        for i, q in np.argwhere(batch.query_mask == 1):
+            alike = (known_x == batch.support_x[i, :, 0]).all(axis=1)
+            same = (train.query_x[..., 0] == batch.query_x[i, q, 0]) & alike[:, None]
+            tasks, places = np.nonzero(same & (train.query_mask == 1))
+            if len(tasks) <= shots + 1:
+                asked = f"{batch.query_x[i, q, 0]} after {batch.support_x[i, :, 0]}"
+                raise ValueError(
+                    "batch: expected inputs that training tasks have, but "
+                    f"{len(tasks)} have x = {asked}"
+                )
+            design = np.column_stack([np.ones(len(tasks)), known_y[tasks]])
+            fit = np.linalg.lstsq(design, train.query_y[tasks, places, 0])[0]
+            prediction[i, q, 0] = fit[0] + batch.support_y[i, :, 0] @ fit[1:]
+        return prediction
+
+    return predict
+
+
 def hierarchical_polynomial(train: TaskBatch, degree: int) -> Predictor:
     """A curve for each task, drawn toward the curve of all (a mixed model).
 
@@ -104,7 +144,7 @@ def hierarchical_polynomial(train: TaskBatch, degree: int) -> Predictor:
     return predict
 
 
-def _check(batch: TaskBatch, degree: int) -> TaskBatch:
+def _check(batch: TaskBatch, degree: int = 0) -> TaskBatch:
     if degree < 0:
         raise ValueError(f"degree: expected 0 or more, got {degree}")
     if batch.query_x.shape[2] != 1 or batch.query_y.shape[2] != 1:

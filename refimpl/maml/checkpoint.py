@@ -26,7 +26,7 @@ def save_tensors(
     """
     path = Path(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    tensors = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+    tensors = {n: tensor.detach().contiguous() for n, tensor in tensors.items()}
     metadata = {"note": json.dumps(note, sort_keys=True)}
     try:
         save_file(tensors, temporary, metadata=metadata)
@@ -39,7 +39,10 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what :func:`save_tensors` wrote: the tensors and the note."""
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return tensors, json.loads(file.metadata()["note"])
+        note = (file.metadata() or {}).get("note")
+    if note is None:
+        raise ValueError(f"path: {path} was not written by save_tensors")
+    return tensors, json.loads(note)
 
 
 def save_checkpoint(
@@ -72,6 +75,8 @@ def load_checkpoint(
         If the file was made with other settings, or by another model.
     """
     tensors, note = load_tensors(path)
+    if note.keys() != {"settings", "history"}:
+        raise ValueError(f"checkpoint: {path} was not written by meta_train")
     for name, value in settings.items():
         if (made_with := note["settings"].get(name)) != value:
             raise ValueError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad
 
@@ -12,6 +13,7 @@ from refimpl.maml.losses import mse
 
 Params = dict[str, Tensor]
 LossFn = Callable[[Tensor, Tensor, Tensor], Tensor]
+FastLr = float | Params | nn.Module
 
 
 def adapt(
@@ -21,7 +23,7 @@ def adapt(
     y: Tensor,
     mask: Tensor,
     loss_fn: LossFn = mse,
-    fast_lr: float | Params = 0.01,
+    fast_lr: FastLr = 0.01,
     num_steps: int = 1,
     first_order: bool = False,
 ) -> Params:
@@ -42,8 +44,10 @@ def adapt(
         The support set; mask 1 = observed.
     loss_fn : (prediction, target, mask) -> scalar
         L, the mean over observed examples.
-    fast_lr : float or dict of tensors
-        alpha; a dict holds one for each parameter, named like ``params``.
+    fast_lr : float, dict of tensors, or LearnedRates
+        alpha; a dict holds one for each parameter, named like ``params``, as a
+        scalar or of the parameter's shape. :class:`LearnedRates` makes such a
+        dict.
     num_steps : int
         k >= 0. With 0, ``params`` themselves are returned.
     first_order : bool
@@ -58,9 +62,10 @@ def adapt(
     Raises
     ------
     ValueError
-        If ``num_steps`` is negative or a rate is missing from ``fast_lr``.
+        If ``num_steps`` is negative, or ``params`` or ``fast_lr`` lack a
+        parameter of the model, have another, or have a rate of a wrong shape.
     """
-    rates = _checked_rates(params, fast_lr, num_steps)
+    rates = _check(model, params, fast_lr, num_steps)
 
     def support_loss(params: Params) -> Tensor:
         return loss_fn(functional_call(model, params, (x,)), y, mask)
@@ -73,16 +78,29 @@ def adapt(
     return params
 
 
-def _checked_rates(
-    params: Params, fast_lr: float | Params, num_steps: int
+def _check(
+    model: nn.Module, params: Params, fast_lr: FastLr, num_steps: int
 ) -> dict[str, Any]:
     """The inner rate of each parameter, or an error that names the argument."""
     if num_steps < 0:
         raise ValueError(f"num_steps: expected 0 or more, got {num_steps}")
-    rates = fast_lr if isinstance(fast_lr, dict) else dict.fromkeys(params, fast_lr)
-    if rates.keys() != params.keys():
-        different = sorted(rates.keys() ^ params.keys())
+    names = dict(model.named_parameters()).keys()
+    if params.keys() != names:
+        different = sorted(params.keys() ^ names)
+        raise ValueError(f"params: expected the model's own names, see {different}")
+    rates = fast_lr() if isinstance(fast_lr, nn.Module) else fast_lr
+    if not isinstance(rates, dict):
+        return dict.fromkeys(params, rates)
+    if rates.keys() != names:
+        different = sorted(rates.keys() ^ names)
         raise ValueError(
             f"fast_lr: expected a rate for each parameter, see {different}"
         )
+    for name, rate in rates.items():
+        shape = params[name].shape
+        if torch.broadcast_shapes(rate.shape, shape) != shape:
+            raise ValueError(
+                f"fast_lr: expected one rate for {name} or {tuple(shape)}, "
+                f"got {tuple(rate.shape)}"
+            )
     return rates

@@ -14,6 +14,8 @@ def mlp(*sizes: int, activation: type[nn.Module] = nn.ReLU, seed: int) -> nn.Seq
     ``mlp(1, 40, 40, 1, seed=0)`` has one input, two hidden layers of 40 units
     and one output. The global random state is left as it was.
     """
+    if len(sizes) < 2:
+        raise ValueError(f"sizes: expected inputs and outputs at least, got {sizes}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         layers: list[nn.Module] = []

@@ -24,7 +24,8 @@ def meta_loss(
     """The query loss after adapting, averaged over tasks: what MAML minimizes.
 
     (1/M) sum_i L_i(theta_i'; query_i), the meta-objective of Finn, Abbeel &
-    Levine (2017), section 2.2, as a mean in place of their sum.
+    Levine (2017), section 2.2, as a mean in place of their sum. Every task
+    counts alike, however many queries it has; one without any counts as 0.
 
     Parameters
     ----------
@@ -85,7 +86,8 @@ def predict(
     Returns
     -------
     array [num_steps + 1, M, Q, O]
-        Row s holds the predictions after s steps.
+        Row s holds the predictions after s steps. A model with dropout should
+        be put in ``model.eval()`` first.
     """
 
     def one_task(x, y, mask, query_x):
@@ -95,6 +97,8 @@ def predict(
             predictions.append(functional_call(model, adapted, (query_x,)))
         return torch.stack(predictions)
 
+    if num_steps < 0:
+        raise ValueError(f"num_steps: expected 0 or more, got {num_steps}")
     with torch.no_grad():
         tensors = _tensors(batch, params)[:4]
         out = vmap(one_task, out_dims=1, randomness="different")(*tensors)
@@ -117,7 +121,14 @@ def evaluate(
     array [num_steps + 1, M]
         Column i is task i; ``evaluate(...).mean(axis=1)`` is the curve of the
         mean error against the number of steps.
+
+    Raises
+    ------
+    ValueError
+        If a task has no observed query: it has no error.
     """
+    if (empty := np.flatnonzero(np.asarray(batch.query_mask).sum(axis=1) == 0)).size:
+        raise ValueError(f"batch: expected queries of each task, none of {empty}")
     predictions = torch.as_tensor(predict(model, params, batch, loss_fn, **inner))
     _, query_y, query_mask = _tensors(batch, params)[3:]
     over_tasks = vmap(loss_fn)

@@ -14,9 +14,10 @@ class LearnedRates(nn.Module):
     """One learned inner rate for each parameter tensor of a model.
 
     Meta-SGD (Li, Zhou, Chen & Li 2017) learns a rate for every single
-    parameter; a rate per tensor is the economical form of Antoniou, Edwards &
-    Storkey (2019). Rates are kept as logarithms, so that they stay positive.
-    Calling the module returns the rates as ``adapt`` takes them.
+    parameter, of either sign; a rate per tensor, near the one per layer and
+    step of Antoniou, Edwards & Storkey (2019), is economical. Rates are kept
+    as logarithms, so that they stay positive. ``adapt`` and all that stands on
+    it take the module as their ``fast_lr``.
 
     Parameters
     ----------

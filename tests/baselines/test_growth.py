@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from refimpl.baselines import each_alone, hierarchical_polynomial, pooled_polynomial
+from refimpl.baselines import (
+    direct_regression,
+    each_alone,
+    hierarchical_polynomial,
+    pooled_polynomial,
+)
 from refimpl.tasks import GrowthTasks, TaskBatch, rmse
 
 
@@ -74,6 +79,31 @@ def test_hierarchical_without_support_predicts_the_average_curve(children, train
     assert last_wave[0] == pytest.approx(pooled_polynomial(train)(batch).max(), abs=0.1)
 
 
+def test_direct_regression_is_least_squares_on_the_known_scores(children, train):
+    batch = children.all(2, "test")
+    prediction = direct_regression(train)(batch)
+    # By hand, for the tests at year 2.5 of children known at -1.5 and -0.5.
+    like = (train.support_x[:, :2, 0] == [-1.5, -0.5]).all(axis=1)
+    place = np.nonzero((train.query_x[..., 0] == 2.5) & (train.query_mask == 1))
+    later = dict(zip(*(place[0], train.query_y[place][:, 0]), strict=True))
+    rows = [i for i in np.nonzero(like)[0] if i in later]
+    design = np.column_stack([np.ones(len(rows)), train.support_y[rows, :2, 0]])
+    fit = np.linalg.lstsq(design, np.array([later[i] for i in rows]))[0]
+    i = int(
+        np.argmax((batch.support_x[:, 1, 0] == -0.5) & (batch.query_mask[:, 1] == 1))
+    )
+    assert batch.query_x[i, 1, 0] == 2.5
+    expected = fit[0] + batch.support_y[i, :, 0] @ fit[1:]
+    assert prediction[i, 1, 0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_direct_regression_refuses_inputs_it_never_met(children, train):
+    batch = children.all(2, "test")
+    batch.query_x[0, 0] = 7
+    with pytest.raises(ValueError, match="0 have x = 7.0 after"):
+        direct_regression(train)(batch)
+
+
 # Figures that other code found for the same split and the same models.
 @pytest.mark.parametrize(
     ("degree", "two_known", "three_known"),
@@ -100,7 +130,8 @@ def test_baselines_do_not_look_at_the_query_targets(children, train):
     batch = children.all(2, "test")
     hidden = TaskBatch(**{**vars(batch), "query_y": np.zeros_like(batch.query_y)})
     hierarchical = hierarchical_polynomial(train, 1)
-    for predict in (pooled_polynomial(train), each_alone, hierarchical):
+    direct = direct_regression(train)
+    for predict in (pooled_polynomial(train), each_alone, direct, hierarchical):
         np.testing.assert_array_equal(predict(batch), predict(hidden))
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from refimpl.maml import adapt, meta_loss, mlp, mse
+from refimpl.maml import LearnedRates, adapt, meta_loss, mlp, mse
 from refimpl.tasks import SinusoidTasks
 
 
@@ -82,9 +82,30 @@ def test_bad_arguments_are_named(model, support):
     params = dict(model.named_parameters())
     with pytest.raises(ValueError, match="num_steps: expected 0 or more, got -1"):
         adapt(model, params, *support, num_steps=-1)
-    rates = {name: torch.tensor(0.1) for name in params if name != "0.bias"}
+
+    rates = {name: torch.tensor(0.1) for name in params}
+    fewer = {name: rates[name] for name in params if name != "0.bias"}
     with pytest.raises(ValueError, match=r"fast_lr: .*\['0.bias'\]"):
-        adapt(model, params, *support, fast_lr=rates)
+        adapt(model, params, *support, fast_lr=fewer)
+    with pytest.raises(ValueError, match=r"fast_lr: .* 0.bias or \(6,\), got \(5, 6\)"):
+        adapt(model, params, *support, fast_lr=rates | {"0.bias": torch.ones(5, 6)})
+
+
+def test_parameters_that_are_missing_or_misspelled_are_refused(model, support):
+    # functional_call would quietly take the model's own in their place.
+    params = dict(model.named_parameters())
+    renamed = {name.replace("0.", "first."): p for name, p in params.items()}
+    fewer = {name: params[name] for name in params if name != "0.bias"}
+    for wrong in (renamed, fewer):
+        with pytest.raises(ValueError, match=r"params: expected the model's own names"):
+            adapt(model, wrong, *support)
+
+
+def test_learned_rates_can_be_given_as_they_are(model, support):
+    params = dict(model.named_parameters())
+    rates = LearnedRates(model, initial=0.3)
+    one, two = (adapt(model, params, *support, fast_lr=r) for r in (rates, rates()))
+    assert all(torch.equal(one[name], two[name]) for name in params)
 
 
 def test_a_target_that_would_broadcast_is_refused(model, support):

@@ -55,6 +55,32 @@ def test_evaluate_ends_at_the_meta_loss_of_each_task(model, batch):
         np.testing.assert_allclose(losses[step], expected.detach().numpy(), rtol=1e-4)
 
 
+def test_evaluate_adapts_and_judges_by_the_given_loss(model, batch):
+    params = dict(model.named_parameters())
+
+    def absolute(prediction, target, mask):
+        error = torch.where(mask[:, None] == 1, prediction - target, 0.0)
+        return error.abs().sum() / mask.sum().clamp(min=1)
+
+    losses = evaluate(model, params, batch, absolute, num_steps=2, fast_lr=0.05)
+    expected = task_losses(model, params, batch, absolute, num_steps=2, fast_lr=0.05)
+    np.testing.assert_allclose(losses[2], expected.detach().numpy(), rtol=1e-4)
+    assert not np.allclose(losses, evaluate(model, params, batch, num_steps=2))
+
+
+def test_a_task_without_queries_has_no_error(model, batch):
+    batch.query_mask[2] = 0
+    with pytest.raises(ValueError, match=r"batch: expected queries .* none of \[2\]"):
+        evaluate(model, dict(model.named_parameters()), batch)
+
+
+def test_negative_steps_and_lone_sizes_are_refused(model, batch):
+    with pytest.raises(ValueError, match="num_steps: expected 0 or more"):
+        predict(model, dict(model.named_parameters()), batch, num_steps=-1)
+    with pytest.raises(ValueError, match="sizes: expected inputs and outputs"):
+        mlp(5, seed=0)
+
+
 def test_learned_rates_start_where_they_are_told(model):
     rates = LearnedRates(model, initial=0.02)()
     assert rates.keys() == dict(model.named_parameters()).keys()

@@ -9,8 +9,10 @@ from refimpl.maml import (
     LearnedRates,
     evaluate,
     load_tensors,
+    meta_loss,
     meta_train,
     mlp,
+    mse,
     save_tensors,
 )
 from refimpl.tasks import SinusoidTasks
@@ -80,19 +82,79 @@ def test_a_finished_run_is_only_loaded(tmp_path):
     assert all(map(torch.equal, model.parameters(), other.parameters()))
 
 
-def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_steps": 2}, "made with num_steps=1, this run has num_steps=2"),
+        ({"fast_lr": 0.02}, "made with fast_lr=0.01, this run has fast_lr=0.02"),
+        ({"meta_lr": 0.1}, "made with meta_lr=0.001"),
+        ({"seed": 1}, "made with seed=0"),
+        ({"first_order": True}, "made with first_order=False"),
+        ({"loss_fn": lambda p, t, m: mse(p, t, m)}, "made with loss_fn=mse"),
+        ({"iterations": 1}, "iterations: expected 2 or more"),
+        ({"model": mlp(1, 9, 1, seed=0)}, "made with model=Sequential"),
+        ({"model": mlp(1, 8, 1, seed=0)}, "made with model=Sequential"),  # ReLU
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(tmp_path, change, message):
+    settings = {
+        "model": start()[0],
+        "tasks": draw,
+        "num_steps": 1,
+        "iterations": 2,
+        "seed": 0,
+        "checkpoint": tmp_path / "run.safetensors",
+    }
+    meta_train(**settings)
+    with pytest.raises(ValueError, match=message):
+        meta_train(**settings | change)
+
+
+def test_a_foreign_file_is_no_checkpoint(tmp_path):
     path = tmp_path / "run.safetensors"
-    model, rates = start()
-    meta_train(model, draw, 1, iterations=2, seed=0, checkpoint=path)
-    with pytest.raises(
-        ValueError, match="made with num_steps=1, this run has num_steps=2"
-    ):
-        meta_train(model, draw, 2, iterations=2, seed=0, checkpoint=path)
-    with pytest.raises(ValueError, match="made with fast_lr=0.01"):
-        meta_train(model, draw, 1, rates, iterations=2, seed=0, checkpoint=path)
-    wider = mlp(1, 9, 1, seed=0)
-    with pytest.raises(ValueError, match="this model needs"):
-        meta_train(wider, draw, 1, iterations=2, seed=0, checkpoint=path)
+    save_tensors(path, {"a": torch.ones(2)}, note={"made": "by a test"})
+    with pytest.raises(ValueError, match="was not written by meta_train"):
+        meta_train(start()[0], draw, iterations=1, seed=0, checkpoint=path)
+
+
+def test_a_missing_folder_is_told_before_training(tmp_path):
+    def never(rng):
+        raise AssertionError("trained although nothing could be saved")
+
+    path = tmp_path / "nowhere" / "run.safetensors"
+    with pytest.raises(FileNotFoundError, match="checkpoint: no folder"):
+        meta_train(start()[0], never, iterations=1, seed=0, checkpoint=path)
+
+
+def test_checkpoints_are_written_on_the_way_and_with_numpy_numbers(tmp_path):
+    path = tmp_path / "run.safetensors"
+    seen = []
+
+    def watched(rng):
+        seen.append(path.exists())
+        return draw(rng)
+
+    meta_train(
+        start()[0],
+        watched,
+        iterations=5,
+        seed=np.int64(3),
+        meta_lr=np.float32(0.01),
+        validate=lambda: np.float32(1.5),
+        validate_every=1,
+        checkpoint=path,
+        checkpoint_every=2,
+    )
+    assert seen == [False, False, True, True, True]
+
+
+def test_buffers_are_saved_and_restored(tmp_path):
+    path = tmp_path / "run.safetensors"
+    for written in (7.0, 0.0):
+        model = mlp(1, 4, 1, seed=0)
+        model.register_buffer("scale", torch.tensor(written))
+        meta_train(model, draw, iterations=1, seed=0, checkpoint=path)
+    assert model.scale.item() == 7.0
 
 
 def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path):
@@ -106,31 +168,83 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
+def twice_mse(prediction, target, mask):
+    return 2 * mse(prediction, target, mask)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"num_steps": 3},
+        {"fast_lr": 0.2},
+        {"meta_lr": 0.1},
+        {"first_order": True},
+        {"loss_fn": twice_mse},
+    ],
+)
+def test_one_iteration_is_one_step_of_adam_on_the_meta_loss(change):
+    given = {
+        "num_steps": 2,
+        "fast_lr": 0.05,
+        "meta_lr": 0.01,
+        "first_order": False,
+        "loss_fn": mse,
+    } | change
+    model, _ = start()
+    trained, _ = start()
+    history = meta_train(trained, draw, iterations=1, seed=4, **given)
+
+    meta_lr = given.pop("meta_lr")
+    batch = draw(np.random.default_rng([4, 0]))
+    loss = meta_loss(model, dict(model.named_parameters()), batch, **given)
+    optimizer = torch.optim.Adam(model.parameters(), lr=meta_lr)
+    loss.backward()
+    optimizer.step()
+    assert history.loss == [loss.item()]
+    assert all(map(torch.equal, model.parameters(), trained.parameters()))
+
+
+def test_weights_do_not_decay_where_there_is_no_gradient():
+    model, _ = start()
+    before = [p.detach().clone() for p in model.parameters()]
+
+    def nothing_known(rng):
+        batch = draw(rng)
+        batch.query_mask[:] = 0
+        return batch
+
+    meta_train(model, nothing_known, iterations=2, seed=0)
+    assert all(map(torch.equal, model.parameters(), before))
+
+
 def test_a_loss_that_is_not_finite_names_iteration_and_task():
     model, _ = start()
-    calls = []
+    calls, before = [], []
 
     def spoiled(rng):
         calls.append(batch := draw(rng))
         if len(calls) == 3:
+            before.extend(p.detach().clone() for p in model.parameters())
             batch.query_y[1] = 1e30  # its square is beyond float32
         return batch
 
-    before = []
-    with pytest.raises(
-        FloatingPointError, match=r"loss inf at iteration 2, .*tasks \[1\]"
-    ):
-        meta_train(
-            model,
-            spoiled,
-            1,
-            iterations=9,
-            seed=0,
-            validate=lambda: before.append(state(model, nn.Module())) or 0.0,
-            validate_every=2,
-        )
+    with pytest.raises(FloatingPointError, match=r"not finite at iteration 2, .*\[1\]"):
+        meta_train(model, spoiled, 1, iterations=9, seed=0)
     assert len(calls) == 3
-    assert all(map(torch.equal, state(model, nn.Module()), before[0]))
+    assert all(map(torch.equal, model.parameters(), before))
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_step():
+    model, _ = start()
+    before = [p.detach().clone() for p in model.parameters()]
+
+    def root(prediction, target, mask):  # finite at 0, its slope is not
+        return (0 * mse(prediction, target, mask)).sqrt()
+
+    with pytest.raises(FloatingPointError, match="meta-gradient is not finite"):
+        meta_train(model, draw, 0, iterations=1, seed=0, loss_fn=root)
+    assert all(map(torch.equal, model.parameters(), before))
 
 
 def test_rates_that_are_learned_are_stepped_and_others_are_not():
@@ -139,9 +253,17 @@ def test_rates_that_are_learned_are_stepped_and_others_are_not():
     meta_train(model, draw, 2, rates, iterations=3, seed=0)
     assert (rates.log_rates != before).all()
 
-    fixed = {name: torch.tensor(0.05) for name in rates.names}
-    meta_train(model, draw, 2, fixed, iterations=3, seed=0)
-    assert all(rate.item() == pytest.approx(0.05) for rate in fixed.values())
+    tracked = {name: rate.clone() for name, rate in rates().items()}
+    with pytest.raises(ValueError, match="fast_lr: .* use LearnedRates"):
+        meta_train(model, draw, 2, tracked, iterations=1, seed=0)
+
+
+def test_rates_in_a_dict_are_those_of_a_number():
+    losses = []
+    for fixed in (0.05, {name: torch.tensor(0.05) for name in start()[1].names}):
+        model, _ = start()
+        losses.append(meta_train(model, draw, 2, fixed, iterations=3, seed=0).loss)
+    np.testing.assert_allclose(*losses, rtol=1e-6)
 
 
 def test_training_makes_adaptation_better():
@@ -150,7 +272,7 @@ def test_training_makes_adaptation_better():
 
     def error():
         params = dict(model.named_parameters())
-        return evaluate(model, params, batch, fast_lr=rates(), num_steps=2)[-1].mean()
+        return evaluate(model, params, batch, fast_lr=rates, num_steps=2)[-1].mean()
 
     before = error()
     meta_train(model, draw, 2, rates, iterations=300, seed=0, meta_lr=0.01)

