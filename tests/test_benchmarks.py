@@ -51,6 +51,23 @@ def test_growth(tmp_path):
     pd.testing.assert_frame_equal(folds[0][columns], folds[1][columns], rtol=1e-3)
 
 
+def test_learning_curves(tmp_path):
+    sizes = ["--subsets", 1, "--iterations", 2]
+    run("benchmarks.learning_curves", *sizes, "--out", tmp_path)
+    key = ["children", "subset", "method", "shots"]
+    made, committed = (
+        pd.read_csv(folder / "learning_curves.csv", comment="#").set_index(key)["rmse"]
+        for folder in (tmp_path, RESULTS)
+    )
+    committed = committed[committed.index.get_level_values("subset") == 0]
+    assert set(made.index) == set(committed.index)
+    # All but MAML does not depend on training.
+    stays = committed.index.get_level_values("method") != "MAML"
+    pd.testing.assert_series_equal(
+        made.loc[committed.index[stays]], committed[stays], rtol=2e-3
+    )
+
+
 def test_sinusoid(tmp_path):
     out = tmp_path / "sinusoid.safetensors"
     run("benchmarks.sinusoid", "--iterations", 2, "--seeds", 1, "--out", out)

@@ -5,6 +5,7 @@ from refimpl.baselines.growth import (
     each_alone,
     hierarchical_polynomial,
     pooled_polynomial,
+    trusted_level,
 )
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "each_alone",
     "hierarchical_polynomial",
     "pooled_polynomial",
+    "trusted_level",
 ]

@@ -8,6 +8,7 @@ from refimpl.baselines import (
     each_alone,
     hierarchical_polynomial,
     pooled_polynomial,
+    trusted_level,
 )
 from refimpl.tasks import GrowthTasks, TaskBatch, rmse
 
@@ -145,3 +146,51 @@ def test_more_than_one_input_is_refused(train):
     )
     with pytest.raises(ValueError, match="batch: expected one input and one output"):
         pooled_polynomial(wide)
+
+
+def residual_batch(known, later):
+    """Tasks whose line of all is 0 by symmetry: known and later residuals."""
+    known, later = np.float32(known), np.float32(later)
+    # Mirrored tasks make the pooled line y = 0, whatever the numbers are.
+    known = np.concatenate([known, -known])[..., None]
+    later = np.concatenate([later, -later])[..., None]
+    x = [
+        np.broadcast_to(np.arange(start, start + a.shape[1]), a.shape[:2])
+        for start, a in ((0, known), (known.shape[1], later))
+    ]
+    x = [np.float32(a)[..., None] for a in x]
+    ones = [np.ones(a.shape[:2], np.float32) for a in (known, later)]
+    return TaskBatch(x[0], known, ones[0], x[1], later, ones[1])
+
+
+def test_trusted_level_by_hand():
+    # Known 2, -1, 1 and later 1, -1, 0: w_1 = (2 + 1 + 0) / (4 + 1 + 1) = 0.5.
+    train = residual_batch([[2, 2], [-1, 1], [1, 3]], [[1], [-1], [0]])
+    predict = trusted_level(train)
+    one = residual_batch([[4]], [[0]])
+    assert predict(one)[0] == pytest.approx(2.0, abs=1e-6)
+    # Two known: means 2, 0, 2 give w_2 = (2 + 0 + 0) / (4 + 0 + 4) = 0.25.
+    two = residual_batch([[4, 8]], [[0]])
+    assert predict(two)[0] == pytest.approx(1.5, abs=1e-6)
+
+
+def test_trusted_level_without_known_tests_is_the_line_of_all():
+    children = GrowthTasks()
+    train, batch = children.all(3, "train"), children.all(0, "test")
+    np.testing.assert_array_equal(
+        trusted_level(train)(batch), pooled_polynomial(train)(batch)
+    )
+
+
+def test_trusted_level_lies_between_the_line_and_the_single_score():
+    children = GrowthTasks()
+    batch = children.all(1, "test")
+    error = rmse(trusted_level(children.all(3, "train"))(batch), batch)
+    assert error == pytest.approx(1.006, abs=0.001)
+
+
+def test_trusted_level_wants_the_support_of_every_task():
+    children = GrowthTasks()
+    predict = trusted_level(children.all(1, "train"))
+    with pytest.raises(ValueError, match="train: expected 2 support examples"):
+        predict(children.all(2, "test"))
