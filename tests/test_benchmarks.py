@@ -34,8 +34,7 @@ def test_growth(tmp_path):
         assert [*made] == [*committed]
         assert len(made) > 0
 
-    # The first 50 iterations of seed 0 are those of the committed run, and the
-    # baselines of the first fold do not depend on training.
+    # The first 50 iterations of seed 0 are those of the committed run.
     history = [
         pd.read_csv(folder / "growth_history.csv", comment="#")
         for folder in (tmp_path, RESULTS)
@@ -47,8 +46,14 @@ def test_growth(tmp_path):
         .set_index(["child", "shots"])
         for folder in (tmp_path, RESULTS)
     ]
-    columns = [name for name in folds[0] if not name.startswith("maml")]
-    pd.testing.assert_frame_equal(folds[0][columns], folds[1][columns], rtol=1e-3)
+    exact = [n for n in folds[0] if n.startswith(("pooled", "alone", "direct"))]
+    pd.testing.assert_frame_equal(folds[0][exact], folds[1][exact], rtol=1e-3)
+    # A mixed model's optimizer stops at slightly other places on other machines.
+    for name in ("linear", "quadratic", "cubic", "quartic"):
+        error = [
+            (f[f"{name}.squared"].sum() / f["queries"].sum()) ** 0.5 for f in folds
+        ]
+        assert error[0] == pytest.approx(error[1], abs=0.01)
 
 
 def test_learning_curves(tmp_path):
@@ -61,11 +66,13 @@ def test_learning_curves(tmp_path):
     )
     committed = committed[committed.index.get_level_values("subset") == 0]
     assert set(made.index) == set(committed.index)
-    # All but MAML does not depend on training.
-    stays = committed.index.get_level_values("method") != "MAML"
-    pd.testing.assert_series_equal(
-        made.loc[committed.index[stays]], committed[stays], rtol=2e-3
-    )
+    # These depend neither on training nor on where an optimizer stops.
+    for method in ("pooled line", "trusted level", "ridge regression"):
+        pd.testing.assert_series_equal(
+            made.xs(method, level="method").sort_index(),
+            committed.xs(method, level="method").sort_index(),
+            rtol=1e-3,
+        )
 
 
 def test_sinusoid(tmp_path):
