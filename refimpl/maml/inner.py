@@ -64,6 +64,8 @@ def adapt(
     ValueError
         If ``num_steps`` is negative, or ``params`` or ``fast_lr`` lack a
         parameter of the model, have another, or have a rate of a wrong shape.
+        If the model has batch normalization whose statistics come from the
+        batch: they would mix examples, the empty places among them.
     """
     rates = _check(model, params, fast_lr, num_steps)
 
@@ -84,6 +86,14 @@ def _check(
     """The inner rate of each parameter, or an error that names the argument."""
     if num_steps < 0:
         raise ValueError(f"num_steps: expected 0 or more, got {num_steps}")
+    for name, module in model.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and (
+            module.training or not module.track_running_stats
+        ):
+            raise ValueError(
+                f"model: expected no batch normalization ({name}), whose statistics "
+                "mix examples; use LayerNorm, or model.eval() with trained statistics"
+            )
     names = dict(model.named_parameters()).keys()
     if params.keys() != names:
         different = sorted(params.keys() ^ names)

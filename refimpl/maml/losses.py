@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 
 def mse(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
@@ -28,6 +29,18 @@ def mse(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     _check_shapes(prediction, target, mask)
     error = torch.where(mask[:, None] == 1, prediction - target, 0.0)
     return error.square().sum() / (mask.sum() * target.shape[1]).clamp(min=1)
+
+
+def binary_cross_entropy(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Mean cross-entropy of right and wrong over the observed; 0 if there are none.
+
+    As :func:`mse`, with ``prediction`` [K, O] as logits: sigmoid(prediction)
+    is the probability that the target is 1. Natural logarithm (nats).
+    """
+    _check_shapes(prediction, target, mask)
+    each = binary_cross_entropy_with_logits(prediction, target, reduction="none")
+    each = torch.where(mask[:, None] == 1, each, 0.0)
+    return each.sum() / (mask.sum() * target.shape[1]).clamp(min=1)
 
 
 def _check_shapes(prediction: Tensor, target: Tensor, mask: Tensor) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
+import scipy.stats
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
@@ -63,7 +65,7 @@ def task_losses(
         return loss_fn(prediction, query_y, query_mask)
 
     all_tasks = vmap(one_task, randomness="different")
-    return all_tasks(*_tensors(batch, params))
+    return all_tasks(*as_tensors(batch, params))
 
 
 def predict(
@@ -88,6 +90,12 @@ def predict(
     array [num_steps + 1, M, Q, O]
         Row s holds the predictions after s steps. A model with dropout should
         be put in ``model.eval()`` first.
+
+    Warns
+    -----
+    RuntimeWarning
+        If predictions become infinite or NaN; the message names the step. More
+        steps, or larger ones, than a model was trained with may do that.
     """
 
     def one_task(x, y, mask, query_x):
@@ -100,9 +108,17 @@ def predict(
     if num_steps < 0:
         raise ValueError(f"num_steps: expected 0 or more, got {num_steps}")
     with torch.no_grad():
-        tensors = _tensors(batch, params)[:4]
+        tensors = as_tensors(batch, params)[:4]
         out = vmap(one_task, out_dims=1, randomness="different")(*tensors)
-    return out.cpu().numpy()
+        out = out.cpu().numpy()
+    if (bad := ~np.isfinite(out).all(axis=(2, 3))).any():
+        warnings.warn(
+            f"predict: not finite for {bad.any(axis=0).sum()} of {bad.shape[1]} tasks, "
+            f"from step {bad.any(axis=1).argmax()} on; try a smaller fast_lr",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return out
 
 
 def evaluate(
@@ -130,13 +146,35 @@ def evaluate(
     if (empty := np.flatnonzero(np.asarray(batch.query_mask).sum(axis=1) == 0)).size:
         raise ValueError(f"batch: expected queries of each task, none of {empty}")
     predictions = torch.as_tensor(predict(model, params, batch, loss_fn, **inner))
-    _, query_y, query_mask = _tensors(batch, params)[3:]
+    _, query_y, query_mask = as_tensors(batch, params)[3:]
     over_tasks = vmap(loss_fn)
     losses = [over_tasks(p, query_y.cpu(), query_mask.cpu()) for p in predictions]
     return torch.stack(losses).numpy()
 
 
-def _tensors(batch: TaskBatch, params: Params) -> list[Tensor]:
+def summarize(losses: np.ndarray, confidence: float = 0.95) -> dict[str, np.ndarray]:
+    """Mean, median, and the mean's confidence interval, over tasks.
+
+    Parameters
+    ----------
+    losses : [..., M]
+        For example what :func:`evaluate` returns. The interval is Student's,
+        over M >= 2 tasks taken to be independent.
+
+    Returns
+    -------
+    dict of arrays [...]
+        "mean", "median", "low" and "high".
+    """
+    if losses.shape[-1] < 2:
+        raise ValueError(f"losses: expected 2 tasks or more, got {losses.shape[-1]}")
+    mean, error = losses.mean(axis=-1), scipy.stats.sem(losses, axis=-1)
+    half = error * scipy.stats.t.ppf((1 + confidence) / 2, losses.shape[-1] - 1)
+    median = np.median(losses, axis=-1)
+    return {"mean": mean, "median": median, "low": mean - half, "high": mean + half}
+
+
+def as_tensors(batch: TaskBatch, params: Params) -> list[Tensor]:
     """The six arrays as tensors of the parameters' type and device."""
     like = next(iter(params.values()))
     return [

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call, grad
 from tqdm import tqdm
 
 from refimpl.maml.checkpoint import load_checkpoint, save_checkpoint
@@ -19,17 +20,15 @@ from refimpl.maml.losses import mse
 from refimpl.maml.outer import task_losses
 from refimpl.tasks import TaskBatch
 
+Trained = dict[str, Params]  # the parameters that Adam moves, of "model" and "fast_lr"
+
 
 @dataclass
 class History:
     """What ``meta_train`` reports.
 
-    Attributes
-    ----------
-    loss : list of float
-        The meta-loss of each iteration, before its step.
-    validation : list of (int, float)
-        Iterations done, and the score that ``validate`` then returned.
+    ``loss`` holds the meta-loss of each iteration, before its step;
+    ``validation`` the iterations done, and the score ``validate`` then gave.
     """
 
     loss: list[float] = field(default_factory=list)
@@ -47,6 +46,8 @@ def meta_train(
     seed: int,
     loss_fn: LossFn = mse,
     first_order: bool = False,
+    objective: Callable[..., Tensor] = task_losses,
+    compile: bool = False,
     validate: Callable[[], float] | None = None,
     validate_every: int = 100,
     checkpoint: str | Path | None = None,
@@ -56,36 +57,35 @@ def meta_train(
 
     theta <- theta - beta grad_theta (1/M) sum_i L_i(theta_i'; query_i), with
     Adam's step: algorithm 1 of Finn, Abbeel & Levine (2017). The model (and
-    the learned rates, if any) are changed in place.
+    the learned rates, if any) are changed in place; a parameter whose
+    ``requires_grad`` is False stays where it is.
 
     Parameters
     ----------
     model : nn.Module
         Holds theta: where training starts, and afterwards what it learned.
     tasks : rng -> TaskBatch
-        Draws the tasks of one iteration. The generator is made anew from
-        ``(seed, iteration)`` each time, so a resumed run draws what an
-        uninterrupted one does.
+        Draws one iteration's tasks, with a generator made from (seed, iteration).
     num_steps, fast_lr, loss_fn, first_order
-        The inner loop, as for :func:`adapt`. Rates given as
-        :class:`LearnedRates` are learned together with theta.
+        The inner loop, as for :func:`adapt`. Rates given as a module, such as
+        :class:`LearnedRates`, are learned together with theta.
     meta_lr : float
         beta, Adam's learning rate.
     iterations : int
         Outer steps in all, those before resuming included.
     seed : int
-        Of the generators that ``tasks`` gets. (Dropout inside a model draws
-        from PyTorch's global generator instead.)
+        Of the generators that ``tasks`` gets, and of dropout inside the model.
+    objective : like :func:`task_losses`
+        What the outer loop minimizes, one number per task.
+    compile : bool
+        Compile the step with :func:`torch.compile`: a wait at first, then
+        several times as fast; results are equal within rounding.
     validate : () -> float, optional
         Called every ``validate_every`` iterations; its score is recorded.
     checkpoint : path, optional
         A safetensors file, written whole every ``checkpoint_every`` iterations
-        and at the end. If it is there already, training goes on from it, and
-        ends exactly where an uninterrupted run would.
-
-    Returns
-    -------
-    History
+        and at the end. If it is there, training goes on from it, and ends
+        exactly where an uninterrupted run would.
 
     Raises
     ------
@@ -95,17 +95,23 @@ def meta_train(
     ValueError
         If the checkpoint belongs to other settings or another model, or has
         more than ``iterations`` behind it.
+    RuntimeError
+        If ``compile`` is set and PyTorch cannot compile.
     TypeError
         If ``tasks`` does not return a TaskBatch.
     """
-    params: Params = dict(model.named_parameters())
     modules = {"model": model}
     if isinstance(fast_lr, nn.Module):
         modules["fast_lr"] = fast_lr
     elif isinstance(fast_lr, dict) and any(r.requires_grad for r in fast_lr.values()):
         raise ValueError("fast_lr: rates in a dict stay as they are; use LearnedRates")
-    trained = [p for module in modules.values() for p in module.parameters()]
-    optimizer = torch.optim.Adam(trained, lr=meta_lr)
+    trained: Trained = {
+        prefix: {n: p for n, p in module.named_parameters() if p.requires_grad}
+        for prefix, module in modules.items()
+    }
+    frozen = {n: p for n, p in model.named_parameters() if not p.requires_grad}
+    moved = [p for named in trained.values() for p in named.values()]
+    optimizer = torch.optim.Adam(moved, lr=meta_lr)
     history = History()
     settings = {
         "model": repr(model),
@@ -115,6 +121,8 @@ def meta_train(
         "seed": int(seed),
         "loss_fn": getattr(loss_fn, "__qualname__", repr(loss_fn)),
         "first_order": bool(first_order),
+        "objective": getattr(objective, "__qualname__", repr(objective)),
+        "compile": bool(compile),
     }
     if checkpoint is not None:
         checkpoint = Path(checkpoint)
@@ -128,39 +136,73 @@ def meta_train(
             f"checkpoint has behind it, got {iterations}"
         )
 
+    def value(trained: Trained, batch: TaskBatch) -> tuple[Tensor, Tensor]:
+        """The meta-loss, a function of all that is trained; and each task's loss."""
+        inner = {"num_steps": num_steps, "first_order": first_order, "fast_lr": fast_lr}
+        if isinstance(fast_lr, nn.Module):
+            inner["fast_lr"] = functional_call(fast_lr, trained["fast_lr"], ())
+        params = frozen | trained["model"]
+        losses = objective(model, params, batch, loss_fn, **inner)
+        return losses.mean(), losses
+
+    backward = _compiled(value) if compile else _eager(value)
     bar = tqdm(range(len(history.loss), iterations), desc="meta-training")
     for iteration in bar:
         batch = tasks(np.random.default_rng([seed, iteration]))
         if not isinstance(batch, TaskBatch):
             raise TypeError(f"tasks: expected it to return a TaskBatch, got {batch!r}")
-        losses = task_losses(
-            model,
-            params,
-            batch,
-            loss_fn,
-            fast_lr=fast_lr,
-            num_steps=num_steps,
-            first_order=first_order,
-        )
-        loss = losses.mean()
         optimizer.zero_grad()
-        loss.backward()
-        _check_finite(iteration, losses, trained)
+        with torch.random.fork_rng(devices=[]):  # for dropout
+            torch.manual_seed(np.random.default_rng([iteration, seed]).integers(2**62))
+            losses = backward(trained, batch)
+        _check_finite(iteration, losses, moved)
         optimizer.step()
-        history.loss.append(loss.item())
+        history.loss.append(losses.mean().item())
 
         done = iteration + 1
         if validate is not None and done % validate_every == 0:
             history.validation.append((done, float(validate())))
             bar.set_postfix(validation=f"{history.validation[-1][1]:.4f}")
-        if checkpoint is not None and (
-            done % checkpoint_every == 0 or done == iterations
-        ):
+        if checkpoint and (done % checkpoint_every == 0 or done == iterations):
             save_checkpoint(checkpoint, modules, optimizer, history, settings)
     return history
 
 
-def _check_finite(iteration: int, losses: Tensor, trained: list[nn.Parameter]) -> None:
+def _eager(value: Callable) -> Callable[[Trained, TaskBatch], Tensor]:
+    """A function that fills every .grad and returns the tasks' losses."""
+
+    def backward(trained: Trained, batch: TaskBatch) -> Tensor:
+        mean, losses = value(trained, batch)
+        mean.backward()
+        return losses.detach()
+
+    return backward
+
+
+def _compiled(value: Callable) -> Callable[[Trained, TaskBatch], Tensor]:
+    """The same, with losses and gradients compiled into one function."""
+    gradients = torch.compile(grad(value, has_aux=True))
+
+    def backward(trained: Trained, batch: TaskBatch) -> Tensor:
+        from torch._dynamo.exc import TorchDynamoException  # takes seconds to import
+
+        now = {k: {n: p.detach() for n, p in v.items()} for k, v in trained.items()}
+        try:
+            grads, losses = gradients(now, batch.map(torch.as_tensor))
+        except TorchDynamoException as error:
+            raise RuntimeError(
+                "compile: PyTorch could not compile the step. It needs a C++ compiler, "
+                "such as g++; without one, leave compile=False"
+            ) from error
+        for prefix, named in trained.items():
+            for name, parameter in named.items():
+                parameter.grad = grads[prefix][name]
+        return losses
+
+    return backward
+
+
+def _check_finite(iteration: int, losses: Tensor, moved: list[Tensor]) -> None:
     """Raise if a task's loss or the meta-gradient is NaN or infinite."""
     if not losses.isfinite().all():
         tasks = (~losses.isfinite()).nonzero().flatten().tolist()
@@ -168,7 +210,7 @@ def _check_finite(iteration: int, losses: Tensor, trained: list[nn.Parameter]) -
             f"meta_train: the loss is not finite at iteration {iteration}, for tasks "
             f"{tasks} of the batch; try a smaller fast_lr or meta_lr"
         )
-    gradients = [p.grad for p in trained if p.grad is not None]
+    gradients = [p.grad for p in moved if p.grad is not None]
     if not math.isfinite(torch.nn.utils.get_total_norm(gradients)):
         raise FloatingPointError(
             f"meta_train: the meta-gradient is not finite at iteration {iteration}, "

@@ -1,30 +1,32 @@
-"""Variants of MAML, each as the few lines in which it differs."""
+"""Relatives of MAML, each as the few lines in which it differs.
+
+Three differ in the inner rates (``LearnedRates``, ``MetaSGD``, ``only``), which
+:func:`adapt` and all that stands on it take as ``fast_lr``; two in what the outer
+loop minimizes (``reptile_losses``, ``multi_step_losses``), which
+:func:`meta_train` takes as ``objective``, in place of ``task_losses``.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
 
-from refimpl.maml.inner import Params
+from refimpl.maml.inner import LossFn, Params, adapt
+from refimpl.maml.losses import mse
+from refimpl.maml.outer import as_tensors
+from refimpl.tasks import TaskBatch
 
 
 class LearnedRates(nn.Module):
-    """One learned inner rate for each parameter tensor of a model.
+    """One learned inner rate, above zero, for each parameter tensor of a model.
 
-    Meta-SGD (Li, Zhou, Chen & Li 2017) learns a rate for every single
-    parameter, of either sign; a rate per tensor, near the one per layer and
-    step of Antoniou, Edwards & Storkey (2019), is economical. Rates are kept
-    as logarithms, so that they stay positive. ``adapt`` and all that stands on
-    it take the module as their ``fast_lr``.
-
-    Parameters
-    ----------
-    model : nn.Module
-        Whose parameters are to have rates.
-    initial : float
-        The rate that each starts from, greater than 0.
+    Near the one per layer and step of Antoniou, Edwards & Storkey (2019). Kept
+    as logarithms; ``initial`` > 0 is where each starts.
     """
 
     def __init__(self, model: nn.Module, initial: float) -> None:
@@ -37,3 +39,120 @@ class LearnedRates(nn.Module):
     def forward(self) -> Params:
         """The rates, a dict of scalar tensors named like the model's parameters."""
         return dict(zip(self.names, self.log_rates.exp(), strict=True))
+
+
+class MetaSGD(nn.Module):
+    """A learned inner rate for every single weight, of either sign.
+
+    Meta-SGD of Li, Zhou, Chen & Li (2017), equation (3); ``initial`` is where
+    each rate starts.
+    """
+
+    def __init__(self, model: nn.Module, initial: float) -> None:
+        super().__init__()
+        self.names = [name for name, _ in model.named_parameters()]
+        full = [torch.full_like(p, initial) for p in model.parameters()]
+        self.rates = nn.ParameterList([nn.Parameter(rate) for rate in full])
+
+    def forward(self) -> Params:
+        """The rates, a dict of tensors named and shaped like the parameters."""
+        return dict(zip(self.names, self.rates, strict=True))
+
+
+def only(model: nn.Module, prefixes: Sequence[str], fast_lr: float) -> Params:
+    """Inner rates that let some parameters adapt and hold all others still.
+
+    ANIL (Raghu, Raghu, Bengio & Vinyals 2020) adapts only the head:
+    ``only(model, ["4."], 0.01)``. CAVIA adapts only a context, see
+    :class:`WithContext`. A rate of exactly 0 leaves a parameter bit for bit;
+    the outer loop moves it all the same.
+
+    Raises
+    ------
+    ValueError
+        If no parameter's name starts with one of ``prefixes``.
+    """
+    names = [name for name, _ in model.named_parameters()]
+    for prefix in prefixes:
+        if not any(name.startswith(prefix) for name in names):
+            raise ValueError(
+                f"prefixes: expected beginnings of {names}, got {prefix!r}"
+            )
+    moves = {name: name.startswith(tuple(prefixes)) for name in names}
+    return {n: torch.tensor(fast_lr if moves[n] else 0.0) for n in names}
+
+
+class WithContext(nn.Module):
+    """A network with a context vector, joined to each of its inputs.
+
+    CAVIA (Zintgraf, Shiarlis, Kurin, Hofmann & Whiteson 2019): the context
+    starts at 0 in every task, and it alone adapts, with
+    ``fast_lr=only(model, ["context"], 1.0)``. It is frozen
+    (``requires_grad`` is False), so the outer loop never moves it.
+
+    Parameters
+    ----------
+    net : nn.Module
+        Takes D + ``size`` inputs.
+    size : int
+        Length of the context.
+    """
+
+    def __init__(self, net: nn.Module, size: int) -> None:
+        super().__init__()
+        self.net = net
+        self.context = nn.Parameter(torch.zeros(size), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        context = self.context.expand(*x.shape[:-1], -1)
+        return self.net(torch.cat([x, context], dim=-1))
+
+
+def reptile_losses(
+    model: nn.Module,
+    params: Params,
+    batch: TaskBatch,
+    loss_fn: LossFn = mse,
+    **inner: Any,
+) -> Tensor:
+    """Half the squared distance from theta to each task's adapted theta': [M].
+
+    Theta' is taken for a constant, so the gradient is theta - theta', the
+    direction of Reptile (Nichol, Achiam & Schulman 2018, algorithm 2). Support
+    and query sets are adapted to together: there is nothing to judge.
+    """
+    start = {n: p.detach() for n, p in params.items()}
+
+    def distance(x, y, mask, query_x, query_y, query_mask):
+        both = [
+            torch.cat(pair) for pair in ((x, query_x), (y, query_y), (mask, query_mask))
+        ]
+        adapted = adapt(model, start, *both, loss_fn, **inner)
+        return sum((p - adapted[n]).square().sum() for n, p in params.items()) / 2
+
+    return vmap(distance, randomness="different")(*as_tensors(batch, params))
+
+
+def multi_step_losses(
+    model: nn.Module,
+    params: Params,
+    batch: TaskBatch,
+    loss_fn: LossFn = mse,
+    num_steps: int = 1,
+    **inner: Any,
+) -> Tensor:
+    """Each task's query loss, averaged over steps 1 to ``num_steps``: [M].
+
+    The multi-step loss of MAML++ (Antoniou, Edwards & Storkey 2019), with
+    equal weights. It asks for a good model after every step, not the last alone.
+    """
+
+    def one_task(x, y, mask, query_x, query_y, query_mask):
+        adapted, total = params, 0.0
+        for _ in range(num_steps):
+            adapted = adapt(model, adapted, x, y, mask, loss_fn, num_steps=1, **inner)
+            prediction = functional_call(model, adapted, (query_x,))
+            total = total + loss_fn(prediction, query_y, query_mask)
+        return total / num_steps
+
+    return vmap(one_task, randomness="different")(*as_tensors(batch, params))
