@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -153,7 +154,8 @@ def meta_train(
             raise TypeError(f"tasks: expected it to return a TaskBatch, got {batch!r}")
         optimizer.zero_grad()
         with torch.random.fork_rng(devices=[]):  # for dropout
-            torch.manual_seed(np.random.default_rng([iteration, seed]).integers(2**62))
+            own = np.random.default_rng([iteration, seed]).integers(2**62)
+            torch.default_generator.manual_seed(int(own))
             losses = backward(trained, batch)
         _check_finite(iteration, losses, moved)
         optimizer.step()
@@ -187,8 +189,10 @@ def _compiled(value: Callable) -> Callable[[Trained, TaskBatch], Tensor]:
         from torch._dynamo.exc import TorchDynamoException  # takes seconds to import
 
         now = {k: {n: p.detach() for n, p in v.items()} for k, v in trained.items()}
+        tensors = {k: torch.as_tensor(a) for k, a in vars(batch).items()}
+        arrays = SimpleNamespace(**tensors)  # a TaskBatch, but for its checks
         try:
-            grads, losses = gradients(now, batch.map(torch.as_tensor))
+            grads, losses = gradients(now, arrays)
         except TorchDynamoException as error:
             raise RuntimeError(
                 "compile: PyTorch could not compile the step. It needs a C++ compiler, "
