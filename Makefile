@@ -10,7 +10,7 @@ PORT ?= 8000
 export OMP_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help book test lab notebooks serve lint lock clean
+.PHONY: help book test lab notebooks serve bench lint lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -50,6 +50,15 @@ lint: $(VENV)/installed  ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The libraries that the book is compared with live apart, in _build/bench.
+BENCH = torchopt==0.7.3 higher==0.2.1 optree==0.20.0 graphviz==0.21
+bench: $(VENV)/installed  ## Measure the speed of a meta-gradient beside other libraries
+	$(BIN)/pip install --quiet --no-deps --upgrade --target _build/bench $(BENCH)
+	$(BIN)/pip download --quiet --no-deps --no-build-isolation --no-binary :all: \
+	  -d _build/bench learn2learn==0.2.0
+	tar -xzf _build/bench/learn2learn-0.2.0.tar.gz -C _build/bench
+	PYTHONPATH=_build/bench $(BIN)/python -m benchmarks.maml
 
 lock: $(VENV)/installed  ## Write the installed versions to constraints.txt
 	$(BIN)/python tools/lock.py

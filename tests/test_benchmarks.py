@@ -86,3 +86,28 @@ def test_sinusoid(tmp_path):
     shapes = {name: tensor.shape for name, tensor in committed.items()}
     assert len(shapes) == 2 * 3 * len([*sinusoid_network(0).parameters()])
     assert all(tensor.shape == shapes[name] for name, tensor in made.items())
+
+
+def test_replication(tmp_path):
+    sizes = ["--iterations", 2, "--seeds", 1, "--shots", 5]
+    run("benchmarks.replication", *sizes, "--out", tmp_path)
+    made, committed = (
+        pd.read_csv(folder / "replication.csv", comment="#")
+        for folder in (tmp_path, RESULTS)
+    )
+    assert [*made] == [*committed]
+    assert len(made) == 11
+    assert len(committed) == 2 * 3 * 11
+
+
+def test_maml_speed(tmp_path):
+    sizes = ["--tasks", 2, "--steps", 1, "--seconds", 0.1]
+    run("benchmarks.maml", *sizes, "--out", tmp_path)
+    made, committed = (
+        pd.read_csv(folder / "maml_speed.csv", comment="#")
+        for folder in (tmp_path, RESULTS)
+    )
+    columns = ["steps", "tasks", "plain", "eager", "compiled"]
+    assert [*made][:5] == [*committed][:5] == columns
+    assert [*committed][5:] == ["learn2learn", "TorchOpt", "higher"]
+    assert (made[columns] > 0).all(axis=None)

@@ -1,0 +1,199 @@
+"""One meta-gradient, side by side with the libraries (about 10 minutes).
+
+    make bench
+
+Writes benchmarks/results/maml_speed.csv: for 4, 25, 100 and 400 sine tasks
+(K = Q = 10, the paper's network) and one or five inner steps, the median time
+in milliseconds of a meta-gradient by each implementation, all on one thread.
+The calls are interleaved, so that a busy moment of the machine hits all alike.
+
+plain      the forward and backward passes that the step consists of, as one
+           batch of all tasks' points, with parameters shared by all tasks
+eager      refimpl.maml.meta_loss, and backward
+compiled   the same through torch.compile, as meta_train(compile=True) does
+learn2learn, TorchOpt, higher
+           the loop over tasks that their documentation shows
+
+Libraries that are not installed are left out. Every gradient is compared with
+refimpl's before anything is timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+import sys
+import time
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.func import grad
+
+from benchmarks.results_file import RESULTS, write_table
+from refimpl.maml import meta_loss, mlp
+from refimpl.tasks import SinusoidTasks, TaskBatch
+
+FAST_LR = 0.01
+SOURCES = Path(
+    "_build/bench/learn2learn-0.2.0/learn2learn"
+)  # where make bench unpacks it
+Step = Callable[[], dict[str, Tensor]]
+
+
+def gradients(model: nn.Module) -> dict[str, Tensor]:
+    found = {n: p.grad for n, p in model.named_parameters()}
+    model.zero_grad(set_to_none=True)
+    return found
+
+
+def implementations(batch: TaskBatch, num_steps: int) -> dict[str, Step]:
+    """Each a function without arguments that returns the meta-gradient."""
+    model = mlp(1, 40, 40, 1, seed=0)
+    data = [batch.support_x, batch.support_y, batch.query_x, batch.query_y]
+    tasks = [*zip(*data, strict=True)]
+    mse = nn.functional.mse_loss
+    inner = {"fast_lr": FAST_LR, "num_steps": num_steps}
+
+    def plain():
+        # Each inner step: forward, backward, and both again in the outer backward.
+        for _ in range(2 * num_steps):
+            mse(model(data[0]), data[1]).backward()
+        mse(model(data[2]), data[3]).backward()
+        return gradients(model)
+
+    def eager():
+        meta_loss(model, dict(model.named_parameters()), batch, **inner).backward()
+        return gradients(model)
+
+    one_function = torch.compile(
+        grad(lambda params, batch: meta_loss(model, params, batch, **inner))
+    )
+    params = {n: p.detach() for n, p in model.named_parameters()}
+    arrays = types.SimpleNamespace(**vars(batch))
+    steps: dict[str, Step] = {
+        "plain": plain,
+        "eager": eager,
+        "compiled": lambda: one_function(params, arrays),
+    }
+
+    if (MAML := learn2learn()) is not None:
+
+        def with_learn2learn():
+            maml = MAML(model, lr=FAST_LR)
+            total = 0.0
+            for x, y, query_x, query_y in tasks:
+                learner = maml.clone()
+                for _ in range(num_steps):
+                    learner.adapt(mse(learner(x), y))
+                total = total + mse(learner(query_x), query_y)
+            (total / len(tasks)).backward()
+            return gradients(model)
+
+        steps["learn2learn"] = with_learn2learn
+
+    if (torchopt := optional("torchopt")) is not None:
+
+        def with_torchopt():
+            optimizer = torchopt.MetaSGD(model, lr=FAST_LR)
+            start = torchopt.extract_state_dict(model, by="reference")
+            start_of_optimizer = torchopt.extract_state_dict(optimizer, by="reference")
+            total = 0.0
+            for x, y, query_x, query_y in tasks:
+                for _ in range(num_steps):
+                    optimizer.step(mse(model(x), y))
+                total = total + mse(model(query_x), query_y)
+                torchopt.recover_state_dict(model, start)
+                torchopt.recover_state_dict(optimizer, start_of_optimizer)
+            (total / len(tasks)).backward()
+            return gradients(model)
+
+        steps["TorchOpt"] = with_torchopt
+
+    if (higher := optional("higher")) is not None:
+
+        def with_higher():
+            optimizer = torch.optim.SGD(model.parameters(), lr=FAST_LR)
+            for x, y, query_x, query_y in tasks:
+                with higher.innerloop_ctx(
+                    model, optimizer, copy_initial_weights=False
+                ) as (learner, inner_optimizer):
+                    for _ in range(num_steps):
+                        inner_optimizer.step(mse(learner(x), y))
+                    (mse(learner(query_x), query_y) / len(tasks)).backward()
+            return gradients(model)
+
+        steps["higher"] = with_higher
+    return steps
+
+
+def optional(name: str):
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+def learn2learn():
+    """Its MAML class; the package itself does not build on Python 3.11."""
+    if (installed := optional("learn2learn.algorithms.maml")) is not None:
+        return installed.MAML
+    if not (SOURCES / "algorithms" / "maml.py").exists():
+        return None
+    for name in ("learn2learn", "learn2learn.algorithms"):
+        package = types.ModuleType(name)  # without running its __init__.py
+        package.__path__ = [str(SOURCES.joinpath(*name.split(".")[1:]))]
+        sys.modules[name] = package
+    return importlib.import_module("learn2learn.algorithms.maml").MAML
+
+
+def medians(steps: dict[str, Step], seconds: float) -> dict[str, float]:
+    """Milliseconds; calls in turn, at least five of each."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until or len(times["plain"]) < 5:
+        for name, step in steps.items():
+            begin = time.perf_counter()
+            step()
+            times[name].append(time.perf_counter() - begin)
+    return {name: 1000 * float(np.median(spent)) for name, spent in times.items()}
+
+
+def main(tasks: list[int], steps: list[int], seconds: float, out: Path) -> None:
+    torch.set_num_threads(1)
+    command = f"python -m benchmarks.maml --seconds {seconds:g}"
+    rows = []
+    for num_steps in steps:
+        for count in tasks:
+            rng = np.random.default_rng(0)
+            batch = SinusoidTasks().sample(count, 10, 10, rng).map(torch.as_tensor)
+            torch.compiler.reset()
+            made = implementations(batch, num_steps)
+            expected = made["eager"]()
+            for name in [*made][2:]:
+                for parameter, own in made[name]().items():
+                    torch.testing.assert_close(
+                        own, expected[parameter], rtol=1e-4, atol=1e-6
+                    )
+            spent = medians(made, seconds)
+            rows.append({"steps": num_steps, "tasks": count} | spent)
+            ratios = {n: f"{t / spent['eager']:.2f}" for n, t in spent.items()}
+            print(num_steps, count, f"eager {spent['eager']:.2f} ms;", ratios)
+    table = pd.DataFrame(rows)
+    write_table(out / "maml_speed.csv", table, command)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--tasks", type=int, nargs="+", default=[4, 25, 100, 400])
+    parser.add_argument("--steps", type=int, nargs="+", default=[1, 5])
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    main(**vars(parser.parse_args()))
