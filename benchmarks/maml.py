@@ -40,7 +40,8 @@ from refimpl.maml import meta_loss, mlp
 from refimpl.tasks import SinusoidTasks, TaskBatch
 
 FAST_LR = 0.01
-SOURCES = Path(
+# Where make bench unpacks it.
+SOURCES = Path(__file__).parent.parent / "_build/bench/learn2learn-0.2.0/learn2learn"
     "_build/bench/learn2learn-0.2.0/learn2learn"
 )  # where make bench unpacks it
 Step = Callable[[], dict[str, Tensor]]
