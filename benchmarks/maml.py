@@ -42,8 +42,6 @@ from refimpl.tasks import SinusoidTasks, TaskBatch
 FAST_LR = 0.01
 # Where make bench unpacks it.
 SOURCES = Path(__file__).parent.parent / "_build/bench/learn2learn-0.2.0/learn2learn"
-    "_build/bench/learn2learn-0.2.0/learn2learn"
-)  # where make bench unpacks it
 Step = Callable[[], dict[str, Tensor]]
 
 
