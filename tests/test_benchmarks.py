@@ -22,29 +22,26 @@ def run(*arguments):
     )
 
 
+def made_and_committed(folder, name):
+    return [pd.read_csv(path / name, comment="#") for path in (folder, RESULTS)]
+
+
 def test_growth(tmp_path):
     sizes = ["--iterations", 50, "--seeds", 1, "--folds", 1, "--fold-seeds", 1]
     run("benchmarks.growth", *sizes, "--out", tmp_path)
     names = ["growth_folds.csv", "growth_history.csv", "growth_seeds.csv"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     for name in names:
-        made, committed = (
-            pd.read_csv(folder / name, comment="#") for folder in (tmp_path, RESULTS)
-        )
+        made, committed = made_and_committed(tmp_path, name)
         assert [*made] == [*committed]
         assert len(made) > 0
 
     # The first 50 iterations of seed 0 are those of the committed run.
-    history = [
-        pd.read_csv(folder / "growth_history.csv", comment="#")
-        for folder in (tmp_path, RESULTS)
-    ]
+    history = made_and_committed(tmp_path, "growth_history.csv")
     assert history[0]["rmse"][0] == pytest.approx(history[1]["rmse"][0], abs=0.01)
     folds = [
-        pd.read_csv(folder / "growth_folds.csv", comment="#")
-        .query("fold == 0")
-        .set_index(["child", "shots"])
-        for folder in (tmp_path, RESULTS)
+        table.query("fold == 0").set_index(["child", "shots"])
+        for table in made_and_committed(tmp_path, "growth_folds.csv")
     ]
     exact = [n for n in folds[0] if n.startswith(("pooled", "alone", "direct"))]
     pd.testing.assert_frame_equal(folds[0][exact], folds[1][exact], rtol=1e-3)
@@ -61,8 +58,8 @@ def test_learning_curves(tmp_path):
     run("benchmarks.learning_curves", *sizes, "--out", tmp_path)
     key = ["children", "subset", "method", "shots"]
     made, committed = (
-        pd.read_csv(folder / "learning_curves.csv", comment="#").set_index(key)["rmse"]
-        for folder in (tmp_path, RESULTS)
+        table.set_index(key)["rmse"]
+        for table in made_and_committed(tmp_path, "learning_curves.csv")
     )
     committed = committed[committed.index.get_level_values("subset") == 0]
     assert set(made.index) == set(committed.index)
@@ -91,10 +88,7 @@ def test_sinusoid(tmp_path):
 def test_replication(tmp_path):
     sizes = ["--iterations", 2, "--seeds", 1, "--shots", 5]
     run("benchmarks.replication", *sizes, "--out", tmp_path)
-    made, committed = (
-        pd.read_csv(folder / "replication.csv", comment="#")
-        for folder in (tmp_path, RESULTS)
-    )
+    made, committed = made_and_committed(tmp_path, "replication.csv")
     assert [*made] == [*committed]
     assert len(made) == 11
     assert len(committed) == 2 * 3 * 11
@@ -103,10 +97,7 @@ def test_replication(tmp_path):
 def test_maml_speed(tmp_path):
     sizes = ["--tasks", 2, "--steps", 1, "--seconds", 0.1]
     run("benchmarks.maml", *sizes, "--out", tmp_path)
-    made, committed = (
-        pd.read_csv(folder / "maml_speed.csv", comment="#")
-        for folder in (tmp_path, RESULTS)
-    )
+    made, committed = made_and_committed(tmp_path, "maml_speed.csv")
     columns = ["steps", "tasks", "plain", "eager", "compiled"]
     assert [*made][:5] == [*committed][:5] == columns
     assert [*committed][5:] == ["learn2learn", "TorchOpt", "higher"]

@@ -4,7 +4,14 @@ from refimpl.maml.checkpoint import load_tensors, save_tensors
 from refimpl.maml.inner import adapt
 from refimpl.maml.losses import binary_cross_entropy, mse
 from refimpl.maml.models import mlp, sinusoid_network
-from refimpl.maml.outer import evaluate, meta_loss, predict, summarize, task_losses
+from refimpl.maml.outer import (
+    evaluate,
+    meta_loss,
+    over_tasks,
+    predict,
+    summarize,
+    task_losses,
+)
 from refimpl.maml.training import History, meta_train
 from refimpl.maml.variants import (
     LearnedRates,
@@ -30,6 +37,7 @@ __all__ = [
     "mse",
     "multi_step_losses",
     "only",
+    "over_tasks",
     "predict",
     "reptile_losses",
     "save_tensors",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -64,8 +65,7 @@ def task_losses(
         prediction = functional_call(model, adapted, (query_x,))
         return loss_fn(prediction, query_y, query_mask)
 
-    all_tasks = vmap(one_task, randomness="different")
-    return all_tasks(*as_tensors(batch, params))
+    return over_tasks(one_task, batch, params)
 
 
 def predict(
@@ -98,7 +98,7 @@ def predict(
         steps, or larger ones, than a model was trained with may do that.
     """
 
-    def one_task(x, y, mask, query_x):
+    def one_task(x, y, mask, query_x, query_y, query_mask):
         adapted, predictions = params, [functional_call(model, params, (query_x,))]
         for _ in range(num_steps):
             adapted = adapt(model, adapted, x, y, mask, loss_fn, num_steps=1, **inner)
@@ -108,9 +108,7 @@ def predict(
     if num_steps < 0:
         raise ValueError(f"num_steps: expected 0 or more, got {num_steps}")
     with torch.no_grad():
-        tensors = as_tensors(batch, params)[:4]
-        out = vmap(one_task, out_dims=1, randomness="different")(*tensors)
-        out = out.cpu().numpy()
+        out = over_tasks(one_task, batch, params, out_dims=1).cpu().numpy()
     if (bad := ~np.isfinite(out).all(axis=(2, 3))).any():
         warnings.warn(
             f"predict: not finite for {bad.any(axis=0).sum()} of {bad.shape[1]} tasks, "
@@ -146,9 +144,8 @@ def evaluate(
     if (empty := np.flatnonzero(np.asarray(batch.query_mask).sum(axis=1) == 0)).size:
         raise ValueError(f"batch: expected queries of each task, none of {empty}")
     predictions = torch.as_tensor(predict(model, params, batch, loss_fn, **inner))
-    _, query_y, query_mask = as_tensors(batch, params)[3:]
-    over_tasks = vmap(loss_fn)
-    losses = [over_tasks(p, query_y.cpu(), query_mask.cpu()) for p in predictions]
+    _, query_y, query_mask = (t.cpu() for t in _tensors(batch, params)[3:])
+    losses = [vmap(loss_fn)(p, query_y, query_mask) for p in predictions]
     return torch.stack(losses).numpy()
 
 
@@ -174,7 +171,18 @@ def summarize(losses: np.ndarray, confidence: float = 0.95) -> dict[str, np.ndar
     return {"mean": mean, "median": median, "low": mean - half, "high": mean + half}
 
 
-def as_tensors(batch: TaskBatch, params: Params) -> list[Tensor]:
+def over_tasks(
+    one_task: Callable[..., Tensor], batch: TaskBatch, params: Params, out_dims: int = 0
+) -> Tensor:
+    """``one_task`` of each task's six arrays, all tasks at once.
+
+    The results are stacked along axis ``out_dims``. Dropout differs by task.
+    """
+    tensors = _tensors(batch, params)
+    return vmap(one_task, out_dims=out_dims, randomness="different")(*tensors)
+
+
+def _tensors(batch: TaskBatch, params: Params) -> list[Tensor]:
     """The six arrays as tensors of the parameters' type and device."""
     like = next(iter(params.values()))
     return [

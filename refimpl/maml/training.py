@@ -88,6 +88,10 @@ def meta_train(
         and at the end. If it is there, training goes on from it, and ends
         exactly where an uninterrupted run would.
 
+    Returns
+    -------
+    History
+
     Raises
     ------
     FloatingPointError

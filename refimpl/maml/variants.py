@@ -14,11 +14,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import functional_call
 
 from refimpl.maml.inner import LossFn, Params, adapt
 from refimpl.maml.losses import mse
-from refimpl.maml.outer import as_tensors
+from refimpl.maml.outer import over_tasks
 from refimpl.tasks import TaskBatch
 
 
@@ -130,7 +130,7 @@ def reptile_losses(
         adapted = adapt(model, start, *both, loss_fn, **inner)
         return sum((p - adapted[n]).square().sum() for n, p in params.items()) / 2
 
-    return vmap(distance, randomness="different")(*as_tensors(batch, params))
+    return over_tasks(distance, batch, params)
 
 
 def multi_step_losses(
@@ -155,4 +155,4 @@ def multi_step_losses(
             total = total + loss_fn(prediction, query_y, query_mask)
         return total / num_steps
 
-    return vmap(one_task, randomness="different")(*as_tensors(batch, params))
+    return over_tasks(one_task, batch, params)
