@@ -46,11 +46,8 @@ def state_values(policy: np.ndarray, gamma: float = 0.99) -> np.ndarray:
         If ``policy`` has another shape, or a row is no distribution.
     """
     policy = np.asarray(policy, dtype=np.float64)
-    if (
-        policy.shape != (2, 2)
-        or (policy < 0).any()
-        or not np.allclose(policy.sum(1), 1)
-    ):
+    rows_sum_to_1 = policy.shape == (2, 2) and np.allclose(policy.sum(axis=1), 1)
+    if not rows_sum_to_1 or (policy < 0).any():
         raise ValueError(
             "policy: expected shape (2, 2), each row two probabilities that sum to 1, "
             f"got {policy.tolist()}"
