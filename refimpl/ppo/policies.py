@@ -1,5 +1,6 @@
 """The actor, which chooses, and the critic, which judges: two small networks."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,11 +54,11 @@ class Gaussian(keras.layers.Layer):
 
     def log_prob(self, mean: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
         z = (actions - mean) / tf.exp(self.log_std)
-        each = -0.5 * (z**2 + np.log(2 * np.pi)) - self.log_std
+        each = -0.5 * (z**2 + math.log(2 * math.pi)) - self.log_std
         return tf.reduce_sum(each, axis=-1)
 
     def entropy(self, mean: tf.Tensor) -> tf.Tensor:
-        each = self.log_std + 0.5 * np.log(2 * np.pi * np.e)
+        each = self.log_std + 0.5 * math.log(2 * math.pi * math.e)
         return tf.reduce_sum(each + tf.zeros_like(mean), axis=-1)
 
     def executed(self, actions: np.ndarray) -> np.ndarray:
