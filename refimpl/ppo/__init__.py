@@ -10,7 +10,6 @@ from refimpl.ppo.objectives import (
     adapt_beta,
     approximate_kl,
     clipped_surrogate,
-    normalize_advantages,
     penalized_surrogate,
 )
 from refimpl.ppo.policies import ActorCritic
@@ -24,7 +23,6 @@ __all__ = [
     "clipped_surrogate",
     "compute_advantages",
     "evaluate",
-    "normalize_advantages",
     "penalized_surrogate",
     "train",
 ]

@@ -32,24 +32,15 @@ def compute_advantages(
         The discount, and how fast later errors fade: lambda 0 gives the TD error
         delta, 1 the discounted sum of rewards minus the value.
 
-    Returns
-    -------
-    advantages, returns : [T, N]
-        A_t, and A_t + V(s_t), which the value function should learn.
-
-    Raises
-    ------
-    ValueError
-        If an array is not [T, N] like ``rewards``, or holds NaN or infinity.
+    Returns A_t [T, N], and A_t + V(s_t), which the value function should learn. Raises
+    a ValueError if an array is not [T, N] like ``rewards``, or not finite.
     """
     arrays = {"rewards": rewards, "values": values, "next_values": next_values}
     arrays |= {"terminated": terminated, "truncated": truncated}
     for name, array in arrays.items():
         shape, expected = np.shape(array), np.shape(rewards)
         if shape != expected or len(shape) != 2:
-            raise ValueError(
-                f"{name}: expected [T, N] like rewards {expected}, got {shape}"
-            )
+            raise ValueError(f"{name}: expected [T, N], as {expected}, got {shape}")
         if not np.isfinite(array).all():
             raise ValueError(f"{name}: expected finite values, got NaN or infinity")
     rewards, values, next_values = map(np.asarray, (rewards, values, next_values))

@@ -9,15 +9,11 @@ import numpy as np
 
 
 def save_arrays(path: str | Path, arrays: dict[str, Any], note: dict[str, Any]) -> None:
-    """Write named arrays and a note to an .npz file, whole or not at all.
-
-    A temporary file beside it is written first and then renamed, so an
-    interruption leaves either the old file or the new one.
-    """
+    """Write named arrays and a note to an .npz file, whole or not at all."""
     path = Path(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     text = np.array(json.dumps(note, sort_keys=True))
-    try:
+    try:  # an interruption leaves either the old file or the new one
         with temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, note=text, **arrays)
         os.replace(temporary, path)

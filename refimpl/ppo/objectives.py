@@ -31,11 +31,7 @@ def clipped_surrogate(
 
     Equation (7) of Schulman et al. (2017). r = pi(a|s) / pi_old(a|s), the ratio of
     the probabilities of the action taken. Only ``log_prob`` carries a gradient.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ: (N,) against (N, 1) would broadcast to (N, N).
+    Raises a ValueError if shapes differ: (N,) and (N, 1) would broadcast to (N, N).
     """
     ratio = tf.exp(_log_ratio(log_prob, old_log_prob, advantages))
     advantages = tf.stop_gradient(advantages)
@@ -48,8 +44,7 @@ def penalized_surrogate(
 ) -> tf.Tensor:
     """L^KLPEN = mean(r A) - beta KL, to be maximized: PPO's second variant.
 
-    Equation (8) of Schulman et al. (2017), with the KL divergence estimated by
-    :func:`approximate_kl`; :func:`adapt_beta` chooses beta.
+    Equation (8), with :func:`approximate_kl`; :func:`adapt_beta` chooses beta.
     """
     ratio = tf.exp(_log_ratio(log_prob, old_log_prob, advantages))
     gain = mean(ratio * tf.stop_gradient(advantages))
@@ -57,10 +52,7 @@ def penalized_surrogate(
 
 
 def adapt_beta(beta: float, kl: float, target: float = 0.01) -> float:
-    """The next update's beta: half if KL < target / 1.5, double if KL > 1.5 target.
-
-    Section 4 of Schulman et al. (2017).
-    """
+    """The next beta, section 4: half if KL < target / 1.5, double if > 1.5 target."""
     if kl < target / 1.5:
         return beta / 2
     return beta * 2 if kl > target * 1.5 else beta
@@ -78,9 +70,9 @@ def approximate_kl(log_prob: Array, old_log_prob: Array) -> tf.Tensor:
 
 
 def ppo_loss(
-    surrogate: Callable[..., tf.Tensor],
-    value_weight: float,
-    entropy_weight: float,
+    surrogate: Callable,
+    c1: float,
+    c2: float,
     policy: Any,
     batch: Batch,
     strength: Array,
@@ -92,18 +84,13 @@ def ppo_loss(
     gain = surrogate(log_prob, batch.old_log_prob, advantages, strength)
     value_loss = mean(tf.square(values - batch.returns))
     entropy = mean(policy.distribution.entropy(output))
-    loss = value_weight * value_loss - gain - entropy_weight * entropy
-    return loss, log_prob, entropy
+    return -(gain - c1 * value_loss + c2 * entropy), log_prob, entropy
 
 
 def make_improve(
     policy: Any, optimizer: Any, loss: Callable, max_grad_norm: float, max_kl: float
 ) -> Callable[..., tuple[tf.Tensor, ...]]:
-    """A function that takes all steps of an update in one call, and is traced once.
-
-    It returns KL, clip fraction (the share of ratios further than epsilon from 1)
-    and entropy of the improved policy, over the whole batch.
-    """
+    """All steps of an update in one call; it returns KL, clip fraction, entropy."""
 
     @tf.function
     def improve(batch: Batch, minibatches: tf.Tensor, strength: tf.Tensor) -> tuple:
@@ -132,11 +119,7 @@ def experience(batch: Batch, rows: tf.Tensor) -> Batch:
 
 
 def _log_ratio(log_prob: Array, old_log_prob: Array, *others: Array) -> tf.Tensor:
-    """log r, after a check of all shapes."""
     shapes = [tf.convert_to_tensor(a).shape for a in (log_prob, old_log_prob, *others)]
     if not all(shapes[0].is_compatible_with(shape) for shape in shapes):
-        raise ValueError(
-            "log_prob, old_log_prob, advantages: expected the same shape, got "
-            + ", ".join(map(str, shapes))
-        )
+        raise ValueError(f"log_prob, advantages: expected the same shape, got {shapes}")
     return log_prob - tf.stop_gradient(old_log_prob)

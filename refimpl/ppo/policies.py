@@ -70,12 +70,8 @@ class ActorCritic(keras.Model):
     """A tanh network for the ``distribution`` of actions, and one for the value.
 
     Called with observations [B, D], it returns the actor's output [B, ...] and the
-    values [B]. Weights start orthogonal, from ``seed``, and biases at 0.
-
-    Raises
-    ------
-    ValueError
-        If a space of ``envs``, a Gymnasium vector environment, is not supported.
+    values [B]. Weights start orthogonal, from ``seed``, and biases at 0. Raises a
+    ValueError if a space of ``envs``, a vector environment, is not supported.
     """
 
     def __init__(self, envs: Any, hidden: Sequence[int] = (64, 64), *, seed: int):

@@ -27,11 +27,7 @@ class Collector:
 
     A call of TensorFlow costs more than a small network. So one call acts for a
     whole rollout: the loop over time is inside, and calls the environments back.
-
-    Raises
-    ------
-    ValueError
-        If ``envs`` does not reset on the next step.
+    Raises a ValueError if ``envs`` do not reset on the next step.
     """
 
     def __init__(self, envs: Any, policy: Any) -> None:
@@ -40,8 +36,6 @@ class Collector:
         self.envs, self.policy = envs, policy
         self.act = tf.function(self._act)
         self.error: Exception | None = None
-        self.steps: list[tuple] = []
-        self.episodes: list[tuple[int, float]] = []
 
     def reset(self, seed: int) -> None:
         """Begin new episodes everywhere."""
@@ -51,7 +45,11 @@ class Collector:
 
     def collect(self, noise: np.ndarray) -> Rollout:
         """Act with each of the T rows of the distribution's ``noise`` [T, N, P]."""
-        first, self.steps, self.episodes = self.observations, [], []
+        first, self.steps, self.episodes = (
+            self.observations,
+            list[tuple](),
+            list[tuple](),
+        )
         try:
             self.act(first, noise)
         except tf.errors.OpError as error:  # around the environment's own

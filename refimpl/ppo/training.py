@@ -30,8 +30,8 @@ class History:
 
     steps: list[int] = field(default_factory=list)  # so far, without resets
     returns: list[list[float]] = field(default_factory=list)  # of episodes that ended
-    kl: list[float] = field(default_factory=list)
-    clip_fraction: list[float] = field(default_factory=list)
+    kl: list[float] = field(default_factory=list)  # from the policy that acted
+    clip_fraction: list[float] = field(default_factory=list)  # ratio off by > epsilon
     entropy: list[float] = field(default_factory=list)  # in nats
     # 1 - Var(returns - values) / Var(returns): 1 is perfect, 0 is worth nothing.
     explained_variance: list[float] = field(default_factory=list)
@@ -53,20 +53,20 @@ def train(
     envs: Any,
     *,
     updates: int,
-    seed: int,
-    rollout_steps: int = 128,
-    epochs: int = 4,
-    minibatches: int = 4,
+    seed: int,  # update u draws from a generator made of (seed, u)
+    rollout_steps: int = 128,  # in each environment, before each update
+    epochs: int = 4,  # passes of an update over these steps
+    minibatches: int = 4,  # of each pass
     learning_rate: float = 2.5e-4,
-    schedule: Callable[[float], float] = linear_schedule,
+    schedule: Callable[[float], float] = linear_schedule,  # share done -> factor
     gamma: float = 0.99,
     lambda_: float = 0.95,
     surrogate: Callable[..., tf.Tensor] = clipped_surrogate,
-    strength: float = 0.2,
-    adapt: Callable[[float, float], float] | None = None,
-    value_weight: float = 0.5,
-    entropy_weight: float = 0.01,
-    max_grad_norm: float = 0.5,
+    strength: float = 0.2,  # the surrogate's epsilon or beta
+    adapt: Callable[[float, float], float] | None = None,  # strength, KL -> the next
+    value_weight: float = 0.5,  # c1 of equation (9)
+    entropy_weight: float = 0.01,  # c2
+    max_grad_norm: float = 0.5,  # a gradient of larger global norm is scaled down
     max_kl: float = math.inf,
     callback: Callable[[History], bool | None] | None = None,
     checkpoint: str | Path | None = None,
@@ -74,42 +74,20 @@ def train(
 ) -> History:
     """Improve a policy, in place: algorithm 1 of Schulman et al. (2017).
 
-    The progress bar shows the mean return of the last 100 episodes, and the latest
-    of what :class:`History` defines.
+    The progress bar shows what :class:`History` defines, and the mean return of the
+    last 100 episodes. A minibatch whose KL exceeds ``max_kl`` ends an update, before
+    the step it would have made. ``callback`` is called after each update; training
+    ends if it returns True. ``adapt`` may be :func:`adapt_beta`.
 
-    Parameters
-    ----------
-    updates, rollout_steps, epochs, minibatches : int
-        Each update acts for ``rollout_steps`` in each environment, then passes
-        ``epochs`` times over these steps, shuffled into ``minibatches``.
-    seed : int
-        Update u draws from a generator made of (seed, u).
-    learning_rate, schedule : float, share of updates done -> factor
-        Adam's rate is their product.
-    gamma, lambda_ : float
-        As for :func:`compute_advantages`.
-    surrogate, strength, adapt
-        :func:`clipped_surrogate` with epsilon, or :func:`penalized_surrogate` with
-        beta; ``adapt(strength, kl)``, as :func:`adapt_beta`, gives the next update's.
-    value_weight, entropy_weight, max_grad_norm : float
-        c1 and c2 of equation (9); a gradient of larger global norm is scaled down.
-    max_kl : float
-        A minibatch of larger KL ends an update, before the step it would have made.
-    callback : History -> bool, optional
-        Called after each update; training ends if it returns True.
-    checkpoint, checkpoint_every : path, int
-        An .npz file, written every so many updates and after the last. If it exists,
-        training goes on from it, and ends just as without interruption: environments
-        are reset at each checkpoint, as Gymnasium cannot store where they stand.
+    ``checkpoint`` is an .npz file, written every ``checkpoint_every`` updates and
+    after the last. If it exists, training goes on from it and ends just as without
+    interruption: all environments are reset at each checkpoint, interrupted or not,
+    since Gymnasium cannot store where they stand.
 
-    Raises
-    ------
-    ValueError
-        If an argument, a reward or an observation is not what it should be.
-    FloatingPointError
-        If an update leads to numbers that are not finite.
+    Raises a ValueError if an argument, a reward or an observation is not what it
+    should be, and a FloatingPointError if an update leads to NaN or infinity.
     """
-    given = {n: getattr(v, "__qualname__", v) for n, v in locals().items()}
+    given: dict = {n: getattr(v, "__qualname__", v) for n, v in locals().items()}
     given |= {"policy": [v.shape for v in policy.variables], "envs": envs.num_envs}
     del given["callback"], given["checkpoint"]
     settings = {n: re.sub(r" at 0x\w+", "", str(v)) for n, v in given.items()}
@@ -134,9 +112,8 @@ def train(
     bar = tqdm(range(start := len(history.kl), updates), desc="PPO")
     for update in bar:
         rng = np.random.default_rng([seed, update])
-        seed_of_reset = int(rng.integers(2**31))
         if update == start or (checkpoint and update % checkpoint_every == 0):
-            collector.reset(seed_of_reset)
+            collector.reset(int(rng.integers(2**31)))
         noise = policy.distribution.noise(rng, (rollout_steps, envs.num_envs))
         rollout = collector.collect(noise)
         actions, valid = flat(rollout.actions), rollout.valid
@@ -154,24 +131,20 @@ def train(
         if adapt and history.kl:
             strength = adapt(history.strength[-1], history.kl[-1])
         metrics = improve(batch, rows, tf.constant(strength, tf.float32))
-        kl, clipped, entropy = (float(metric) for metric in metrics)
+        kl, clipped, entropy = map(float, metrics)
         if not math.isfinite(kl + entropy):
             raise FloatingPointError(f"train: the policy is not finite after {update=}")
 
         before = history.steps[-1] if history.steps else 0
-        history.steps.append(before + int(valid.sum()))
-        history.returns.append([total for _, total in rollout.episodes])
-        history.kl.append(kl)
-        history.clip_fraction.append(clipped)
-        history.entropy.append(entropy)
         unexplained = (returns - values[:-1])[valid].var()
-        explained = float(1 - unexplained / max(returns[valid].var(), 1e-8))
-        history.explained_variance.append(explained)
-        history.strength.append(float(strength))
-        shown = {n: f"{vs[-1]:.3g}" for n, vs in list(vars(history).items())[2:6]}
-        bar.set_postfix(
-            {"return": f"{history.mean_return():.3g}"} | shown, refresh=False
-        )
+        explained = 1 - float(unexplained / max(returns[valid].var(), 1e-8))
+        ended = [total for _, total in rollout.episodes]
+        entry = (before + int(valid.sum()), ended, kl, clipped, entropy, explained)
+        for column, new in zip(vars(history).values(), (*entry, strength), strict=True):
+            column.append(new)
+        shown = {"return": history.mean_return(), "kl": kl, "clip": clipped}
+        shown |= {"entropy": entropy, "explained": explained}
+        bar.set_postfix({n: f"{v:.3g}" for n, v in shown.items()}, refresh=False)
         due = update + 1 == updates or (update + 1) % checkpoint_every == 0
         if checkpoint and due:
             note = {"settings": settings, "history": vars(history)}
@@ -189,10 +162,7 @@ def flat(array: np.ndarray) -> np.ndarray:
 def evaluate(
     policy: ActorCritic, envs: Any, episodes: int = 1, *, seed: int, greedy: bool = True
 ) -> np.ndarray:
-    """Play ``episodes`` in each of N environments: sums of rewards, [N, episodes].
-
-    ``greedy`` takes the likeliest action (Gaussian: the mean), else it is drawn.
-    """
+    """Returns [N, episodes] of the likeliest actions or, if not greedy, drawn ones."""
     collector, rng = Collector(envs, policy), np.random.default_rng(seed)
     collector.reset(int(rng.integers(2**31)))
     returns: list[list[float]] = [[] for _ in range(envs.num_envs)]

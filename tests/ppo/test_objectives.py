@@ -12,10 +12,15 @@ from refimpl.ppo import (
     adapt_beta,
     approximate_kl,
     clipped_surrogate,
-    normalize_advantages,
     penalized_surrogate,
 )
-from refimpl.ppo.objectives import Batch, experience, make_improve, ppo_loss
+from refimpl.ppo.objectives import (
+    Batch,
+    experience,
+    make_improve,
+    normalize_advantages,
+    ppo_loss,
+)
 from refimpl.ppo.policies import Categorical
 
 
