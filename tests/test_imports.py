@@ -11,7 +11,9 @@ REFIMPL = Path(__file__).parent.parent / "refimpl"
 # Each part of refimpl, and the parts that it may import.
 MAY_IMPORT = {
     "tasks": set(),
+    "envs": set(),
     "maml": {"tasks"},
+    "ppo": set(),
     "baselines": {"tasks"},
     "figures": set(),
 }
@@ -21,9 +23,11 @@ MAY_IMPORT = {
     ("module", "foreign"),
     [
         ("refimpl.tasks", ["torch", "tensorflow", "keras", "pandas", "statsmodels"]),
+        ("refimpl.envs", ["torch", "tensorflow", "keras"]),
         ("refimpl.baselines", ["torch", "tensorflow", "statsmodels"]),
         ("refimpl.figures", ["torch", "tensorflow"]),
         ("refimpl.maml", ["tensorflow", "keras", "gymnasium"]),
+        ("refimpl.ppo", ["torch", "statsmodels", "refimpl.envs"]),
     ],
 )
 def test_importing_one_thing_does_not_load_another(module, foreign):

@@ -1,0 +1,30 @@
+"""Checkpoints without pickle: .npz files, written whole."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def save_arrays(path: str | Path, arrays: dict[str, Any], note: dict[str, Any]) -> None:
+    """Write named arrays and a note to an .npz file, whole or not at all."""
+    path = Path(path)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    text = np.array(json.dumps(note, sort_keys=True))
+    try:  # an interruption leaves either the old file or the new one
+        with temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, note=text, **arrays)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what :func:`save_arrays` wrote: the arrays and the note."""
+    with np.load(path, allow_pickle=False) as file:
+        arrays = dict(file)
+    if "note" not in arrays:
+        raise ValueError(f"path: {path} was not written by save_arrays")
+    return arrays, json.loads(str(arrays.pop("note")))

@@ -1,0 +1,104 @@
+"""The actor, which chooses, and the critic, which judges: two small networks."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from gymnasium.spaces import Box, Discrete
+
+
+class Categorical:
+    """One of n actions; the actor's output [..., n] are logits."""
+
+    def __init__(self, space: Discrete) -> None:
+        self.size, self.start = int(space.n), int(space.start)
+
+    def noise(self, rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
+        return rng.gumbel(size=(*shape, self.size)).astype(np.float32)
+
+    def sample(self, logits: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+        """The Gumbel-max trick; with noise 0, the likeliest action."""
+        return tf.argmax(logits + noise, axis=-1)
+
+    def log_prob(self, logits: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+        return -tf.nn.sparse_softmax_cross_entropy_with_logits(actions, logits)
+
+    def entropy(self, logits: tf.Tensor) -> tf.Tensor:
+        log_probs = tf.nn.log_softmax(logits)
+        return -tf.reduce_sum(tf.exp(log_probs) * log_probs, axis=-1)
+
+    def executed(self, actions: np.ndarray) -> np.ndarray:
+        return actions + self.start
+
+
+class Gaussian(keras.layers.Layer):
+    """d real numbers; the actor's output [..., d] is their mean.
+
+    The logarithm of the deviation is a weight, the same whatever is observed.
+    """
+
+    def __init__(self, space: Box) -> None:
+        super().__init__()
+        self.space, self.size = space, space.shape[0]
+        self.log_std = self.add_weight(shape=space.shape, initializer="zeros")
+
+    def noise(self, rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
+        return rng.standard_normal(size=(*shape, self.size), dtype=np.float32)
+
+    def sample(self, mean: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+        """With noise 0, the mean."""
+        return mean + tf.exp(self.log_std) * noise
+
+    def log_prob(self, mean: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+        z = (actions - mean) / tf.exp(self.log_std)
+        each = -0.5 * (z**2 + math.log(2 * math.pi)) - self.log_std
+        return tf.reduce_sum(each, axis=-1)
+
+    def entropy(self, mean: tf.Tensor) -> tf.Tensor:
+        each = self.log_std + 0.5 * math.log(2 * math.pi * math.e)
+        return tf.reduce_sum(each + tf.zeros_like(mean), axis=-1)
+
+    def executed(self, actions: np.ndarray) -> np.ndarray:
+        """Within the bounds; remembered is what was sampled."""
+        return actions.clip(self.space.low, self.space.high).astype(self.space.dtype)
+
+
+class ActorCritic(keras.Model):
+    """A tanh network for the ``distribution`` of actions, and one for the value.
+
+    Called with observations [B, D], it returns the actor's output [B, ...] and the
+    values [B]. Weights start orthogonal, from ``seed``, and biases at 0. Raises a
+    ValueError if a space of ``envs``, a vector environment, is not supported.
+    """
+
+    def __init__(self, envs: Any, hidden: Sequence[int] = (64, 64), *, seed: int):
+        super().__init__()
+        seen, chosen = envs.single_observation_space, envs.single_action_space
+        kind = {Discrete: Categorical, Box: Gaussian}.get(type(chosen))
+        if not kind or len(chosen.shape) > 1:
+            raise ValueError(f"envs: expected Discrete or Box actions, got {chosen}")
+        if not isinstance(seen, Box) or len(seen.shape) != 1:
+            raise ValueError(f"envs: expected a Box with one axis to see, got {seen}")
+        self.distribution = kind(chosen)
+        rng = np.random.default_rng(seed)
+        # The last layer starts near 0: all actions are about equally likely.
+        self.actor = _mlp([*seen.shape, *hidden, self.distribution.size], 0.01, rng)
+        self.critic = _mlp([*seen.shape, *hidden, 1], 1.0, rng)
+        self.built = True
+
+    def call(self, observations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return self.actor(observations), self.critic(observations)[:, 0]
+
+
+def _mlp(sizes: Sequence[int], last_gain: float, rng: np.random.Generator) -> Any:
+    """Tanh layers with gain sqrt(2), then a linear one."""
+    model = keras.Sequential([keras.Input((sizes[0],))])
+    for i, units in enumerate(sizes[1:], start=2):
+        activation, gain = ("tanh", 2**0.5) if i < len(sizes) else (None, last_gain)
+        # A seed for each layer: an initializer that has one always draws the same.
+        start = keras.initializers.Orthogonal(gain, seed=int(rng.integers(2**31)))
+        model.add(keras.layers.Dense(units, activation, kernel_initializer=start))
+    return model

@@ -1,0 +1,173 @@
+"""The loop: act, estimate advantages, take epochs of minibatch steps; again."""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from refimpl.ppo.advantages import compute_advantages
+from refimpl.ppo.checkpoint import load_arrays, save_arrays
+from refimpl.ppo.objectives import Batch, clipped_surrogate, make_improve, ppo_loss
+from refimpl.ppo.policies import ActorCritic
+from refimpl.ppo.rollout import Collector
+
+
+@dataclass
+class History:
+    """What ``train`` reports: in each list an entry for each update.
+
+    KL, clip fraction and entropy are those of the updated policy, over all steps
+    that it learned from; explained variance is that of the values before.
+    """
+
+    steps: list[int] = field(default_factory=list)  # so far, without resets
+    returns: list[list[float]] = field(default_factory=list)  # of episodes that ended
+    kl: list[float] = field(default_factory=list)  # from the policy that acted
+    clip_fraction: list[float] = field(default_factory=list)  # ratio off by > epsilon
+    entropy: list[float] = field(default_factory=list)  # in nats
+    # 1 - Var(returns - values) / Var(returns): 1 is perfect, 0 is worth nothing.
+    explained_variance: list[float] = field(default_factory=list)
+    strength: list[float] = field(default_factory=list)  # epsilon or beta
+
+    def mean_return(self, episodes: int = 100) -> float:
+        """Of the latest episodes that ended; NaN while there is none."""
+        latest = [total for ended in self.returns for total in ended][-episodes:]
+        return float(np.mean(latest)) if latest else math.nan
+
+
+def linear_schedule(done: float) -> float:
+    """From 1, when nothing is done, to 0."""
+    return 1 - done
+
+
+def train(
+    policy: ActorCritic,
+    envs: Any,
+    *,
+    updates: int,
+    seed: int,  # update u draws from a generator made of (seed, u)
+    rollout_steps: int = 128,  # in each environment, before each update
+    epochs: int = 4,  # passes of an update over these steps
+    minibatches: int = 4,  # of each pass
+    learning_rate: float = 2.5e-4,
+    schedule: Callable[[float], float] = linear_schedule,  # share done -> factor
+    gamma: float = 0.99,
+    lambda_: float = 0.95,
+    surrogate: Callable[..., tf.Tensor] = clipped_surrogate,
+    strength: float = 0.2,  # the surrogate's epsilon or beta
+    adapt: Callable[[float, float], float] | None = None,  # strength, KL -> the next
+    value_weight: float = 0.5,  # c1 of equation (9)
+    entropy_weight: float = 0.01,  # c2
+    max_grad_norm: float = 0.5,  # a gradient of larger global norm is scaled down
+    max_kl: float = math.inf,
+    callback: Callable[[History], bool | None] | None = None,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int = 50,
+) -> History:
+    """Improve a policy, in place: algorithm 1 of Schulman et al. (2017).
+
+    The progress bar shows what :class:`History` defines, and the mean return of the
+    last 100 episodes. A minibatch whose KL exceeds ``max_kl`` ends an update, before
+    the step it would have made. ``callback`` is called after each update; training
+    ends if it returns True. ``adapt`` may be :func:`adapt_beta`.
+
+    ``checkpoint`` is an .npz file, written every ``checkpoint_every`` updates and
+    after the last. If it exists, training goes on from it and ends just as without
+    interruption: all environments are reset at each checkpoint, interrupted or not,
+    since Gymnasium cannot store where they stand.
+
+    Raises a ValueError if an argument, a reward or an observation is not what it
+    should be, and a FloatingPointError if an update leads to NaN or infinity.
+    """
+    given: dict = {n: getattr(v, "__qualname__", v) for n, v in locals().items()}
+    given |= {"policy": [v.shape for v in policy.variables], "envs": envs.num_envs}
+    del given["callback"], given["checkpoint"]
+    settings = {n: re.sub(r" at 0x\w+", "", str(v)) for n, v in given.items()}
+    size = rollout_steps * envs.num_envs
+    if size % minibatches:
+        raise ValueError(f"minibatches: expected to divide {size}, got {minibatches}")
+    optimizer = keras.optimizers.Adam(learning_rate, epsilon=1e-5)
+    optimizer.build(policy.trainable_variables)
+    collector, history = Collector(envs, policy), History()
+    loss = partial(ppo_loss, surrogate, value_weight, entropy_weight)
+    improve = make_improve(policy, optimizer, loss, max_grad_norm, max_kl)
+    saved = {f"{i}": v for i, v in enumerate(policy.variables + optimizer.variables)}
+    if checkpoint and Path(checkpoint).exists():
+        arrays, note = load_arrays(checkpoint)
+        for name, value in settings.items():
+            if (old := note.get("settings", {}).get(name)) != value:
+                raise ValueError(f"checkpoint: made with {name}={old}, not {value}")
+        vars(history).update(note["history"])
+        for name, variable in saved.items():
+            variable.assign(arrays[name])
+
+    bar = tqdm(range(start := len(history.kl), updates), desc="PPO")
+    for update in bar:
+        rng = np.random.default_rng([seed, update])
+        if update == start or (checkpoint and update % checkpoint_every == 0):
+            collector.reset(int(rng.integers(2**31)))
+        noise = policy.distribution.noise(rng, (rollout_steps, envs.num_envs))
+        rollout = collector.collect(noise)
+        actions, valid = flat(rollout.actions), rollout.valid
+        output, values = policy(flat(rollout.observations))
+        log_prob = policy.distribution.log_prob(output[:size], actions)
+        values = values.numpy().reshape(rollout_steps + 1, -1)
+        judged = (rollout.rewards, values[:-1], values[1:])
+        ends = (rollout.terminated, rollout.truncated)
+        advantages, returns = compute_advantages(*judged, *ends, gamma, lambda_)
+        seen, *rest = map(flat, (rollout.observations[:-1], advantages, returns, valid))
+        batch = Batch(seen, actions, log_prob, *rest)
+        order = [rng.permutation(size) for _ in range(epochs)]
+        rows = np.reshape(order, (epochs * minibatches, -1))
+        optimizer.learning_rate = learning_rate * schedule(update / updates)
+        if adapt and history.kl:
+            strength = adapt(history.strength[-1], history.kl[-1])
+        metrics = improve(batch, rows, tf.constant(strength, tf.float32))
+        kl, clipped, entropy = map(float, metrics)
+        if not math.isfinite(kl + entropy):
+            raise FloatingPointError(f"train: the policy is not finite after {update=}")
+
+        before = history.steps[-1] if history.steps else 0
+        unexplained = (returns - values[:-1])[valid].var()
+        explained = 1 - float(unexplained / max(returns[valid].var(), 1e-8))
+        ended = [total for _, total in rollout.episodes]
+        entry = (before + int(valid.sum()), ended, kl, clipped, entropy, explained)
+        for column, new in zip(vars(history).values(), (*entry, strength), strict=True):
+            column.append(new)
+        shown = {"return": history.mean_return(), "kl": kl, "clip": clipped}
+        shown |= {"entropy": entropy, "explained": explained}
+        bar.set_postfix({n: f"{v:.3g}" for n, v in shown.items()}, refresh=False)
+        due = update + 1 == updates or (update + 1) % checkpoint_every == 0
+        if checkpoint and due:
+            note = {"settings": settings, "history": vars(history)}
+            save_arrays(checkpoint, {n: v.numpy() for n, v in saved.items()}, note)
+        if callback and callback(history):
+            break
+    return history
+
+
+def flat(array: np.ndarray) -> np.ndarray:
+    """[T, N, ...] as [T N, ...]: row t N + n is step t in environment n."""
+    return array.reshape(-1, *array.shape[2:])
+
+
+def evaluate(
+    policy: ActorCritic, envs: Any, episodes: int = 1, *, seed: int, greedy: bool = True
+) -> np.ndarray:
+    """Returns [N, episodes] of the likeliest actions or, if not greedy, drawn ones."""
+    collector, rng = Collector(envs, policy), np.random.default_rng(seed)
+    collector.reset(int(rng.integers(2**31)))
+    returns: list[list[float]] = [[] for _ in range(envs.num_envs)]
+    while min(map(len, returns)) < episodes:
+        noise = policy.distribution.noise(rng, (64, envs.num_envs))
+        for i, total in collector.collect(noise * (not greedy)).episodes:
+            returns[i].append(total)
+    return np.array([own[:episodes] for own in returns])
