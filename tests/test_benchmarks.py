@@ -102,3 +102,17 @@ def test_maml_speed(tmp_path):
     assert [*made][:5] == [*committed][:5] == columns
     assert [*committed][5:] == ["learn2learn", "TorchOpt", "higher"]
     assert (made[columns] > 0).all(axis=None)
+
+
+def test_family(tmp_path):
+    sizes = ["--iterations", 2, "--seeds", 1, "--seconds", 0.1]
+    methods = ["pre-trained", "CAVIA", "Reptile, 5 steps"]
+    run("benchmarks.family", *sizes, "--methods", *methods, "--out", tmp_path)
+    made, committed = made_and_committed(tmp_path, "family.csv")
+    assert [*made] == [*committed]
+    assert len(made) == 3 * 3 * 11
+    assert set(methods) <= set(committed["method"])
+    made, committed = made_and_committed(tmp_path, "family_cost.csv")
+    assert [*made] == [*committed]
+    counts = [table.set_index("method")["parameters"] for table in (made, committed)]
+    assert (counts[0] == counts[1][counts[0].index]).all()
