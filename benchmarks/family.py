@@ -19,7 +19,6 @@ family_cost.csv
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -112,8 +111,10 @@ def train(method: Method, rate: float, seed: int, iterations: int):
 
 
 def errors(model: nn.Module, fast_lr: Any, batch: TaskBatch, steps: int) -> np.ndarray:
+    """As ``evaluate``; a wave on which the steps run away has an infinite error."""
     params = dict(model.named_parameters())
-    return evaluate(model, params, batch, fast_lr=fast_lr, num_steps=steps)
+    losses = evaluate(model, params, batch, fast_lr=fast_lr, num_steps=steps)
+    return np.nan_to_num(losses, nan=np.inf, posinf=np.inf)
 
 
 def choose_rate(method: Method, iterations: int) -> tuple[float, Any]:
@@ -128,9 +129,7 @@ def choose_rate(method: Method, iterations: int) -> tuple[float, Any]:
         rate: np.median(errors(*made, tuning, max(method.num_steps, 1))[-1])
         for rate, made in trained.items()
     }
-    best = min(
-        score, key=lambda rate: math.inf if np.isnan(score[rate]) else score[rate]
-    )
+    best = min(score, key=lambda rate: score[rate])
     return best, trained[best]
 
 
