@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.linear_model import RidgeCV
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -45,7 +46,8 @@ def ridge_regression(train: TaskBatch) -> Callable[[TaskBatch], np.ndarray]:
 
     ``direct_regression`` wants children tested in the very same years; a small
     sample has too few of them, so here one fit serves all years, with a ridge
-    penalty chosen by leave-one-out.
+    penalty chosen by ten-fold cross-validation over children: with ten of them or
+    fewer, each is left out in turn.
     """
 
     def design(batch: TaskBatch, shots: int) -> np.ndarray:
@@ -56,9 +58,15 @@ def ridge_regression(train: TaskBatch) -> Callable[[TaskBatch], np.ndarray]:
 
     def predict_scores(batch: TaskBatch) -> np.ndarray:
         shots = int(batch.support_mask[0].sum())
-        asked = train.query_mask == 1
-        ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 25)))
-        ridge.fit(design(train, shots)[asked], train.query_y[asked, 0])
+        child, place = np.nonzero(train.query_mask)
+        ridge = GridSearchCV(
+            make_pipeline(StandardScaler(), Ridge()),
+            {"ridge__alpha": np.logspace(-3, 3, 25)},
+            scoring="neg_mean_squared_error",
+            cv=GroupKFold(min(len(train), 10)),
+        )
+        x, y = design(train, shots)[child, place], train.query_y[child, place, 0]
+        ridge.fit(x, y, groups=child)
         rows = design(batch, shots)
         return ridge.predict(rows.reshape(-1, rows.shape[2])).reshape(
             batch.query_y.shape

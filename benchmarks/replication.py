@@ -21,8 +21,8 @@ import pandas as pd
 import torch
 
 from benchmarks.results_file import RESULTS, write_table
-from refimpl.maml import evaluate, meta_train, sinusoid_network, summarize
-from refimpl.tasks import SinusoidTasks, TaskBatch
+from refimpl.maml import evaluate, meta_train, sinusoid_network
+from refimpl.tasks import SinusoidTasks, TaskBatch, summarize
 
 
 def main(iterations: int, seeds: int, shots: list[int], out: Path) -> None:

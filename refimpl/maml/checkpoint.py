@@ -1,19 +1,14 @@
 """Checkpoints without pickle: safetensors files, written whole."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from refimpl.maml.training import History
 
 
 def save_tensors(
@@ -26,7 +21,7 @@ def save_tensors(
     """
     path = Path(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    tensors = {n: tensor.detach().contiguous() for n, tensor in tensors.items()}
+    tensors = {name: t.detach().clone().contiguous() for name, t in tensors.items()}
     metadata = {"note": json.dumps(note, sort_keys=True)}
     try:
         save_file(tensors, temporary, metadata=metadata)
@@ -46,33 +41,28 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def save_checkpoint(
-    path: str | Path,
-    modules: dict[str, nn.Module],
+    path: Path,
+    modules: nn.ModuleDict,
     optimizer: torch.optim.Optimizer,
-    history: History,
     settings: dict[str, Any],
+    history: dict[str, Any],
 ) -> None:
     """Write all that ``meta_train`` needs to go on as if never interrupted."""
-    tensors = _named(modules)
+    tensors = modules.state_dict()
     for i, slots in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{i}.{slot}": value for slot, value in slots.items()}
-    note = {"settings": settings, "history": vars(history)}
-    save_tensors(path, tensors, note)
+    save_tensors(path, tensors, {"settings": settings, "history": history})
 
 
 def load_checkpoint(
-    path: str | Path,
-    modules: dict[str, nn.Module],
+    path: Path,
+    modules: nn.ModuleDict,
     optimizer: torch.optim.Optimizer,
-    history: History,
     settings: dict[str, Any],
-) -> None:
-    """Restore what :func:`save_checkpoint` wrote, in place.
+) -> dict[str, Any]:
+    """Restore what :func:`save_checkpoint` wrote, in place; return the history.
 
-    Raises
-    ------
-    ValueError
-        If the file was made with other settings, or by another model.
+    Raises ValueError if the file was made by another model or with other settings.
     """
     tensors, note = load_tensors(path)
     if note.keys() != {"settings", "history"}:
@@ -83,29 +73,10 @@ def load_checkpoint(
                 f"checkpoint: {path} was made with {name}={made_with}, this run has "
                 f"{name}={value}; use another file, or delete this one"
             )
-    target = _named(modules)
-    state = optimizer.state_dict()
-    state["state"] = {}
+    state = optimizer.state_dict() | {"state": {}}
     for name in [name for name in tensors if name.startswith("optimizer.")]:
         _, i, slot = name.split(".")
         state["state"].setdefault(int(i), {})[slot] = tensors.pop(name)
-    shapes = {name: tuple(tensor.shape) for name, tensor in target.items()}
-    saved = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    if shapes != saved:
-        raise ValueError(f"checkpoint: {path} holds {saved}, this model needs {shapes}")
-    with torch.no_grad():
-        for name, tensor in target.items():
-            tensor.copy_(tensors[name])
+    modules.load_state_dict(tensors)
     optimizer.load_state_dict(state)
-    history.loss[:] = note["history"]["loss"]
-    history.validation[:] = [tuple(pair) for pair in note["history"]["validation"]]
-
-
-def _named(modules: dict[str, nn.Module]) -> dict[str, Tensor]:
-    """All parameters and buffers of the modules, shared ones once."""
-    return {
-        f"{prefix}.{name}": tensor
-        for prefix, module in modules.items()
-        for named in (module.named_parameters(), module.named_buffers())
-        for name, tensor in named
-    }
+    return note["history"]

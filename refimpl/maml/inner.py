@@ -1,7 +1,5 @@
 """The inner loop: from one initialization to one task's own parameters."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -27,12 +25,12 @@ def adapt(
     num_steps: int = 1,
     first_order: bool = False,
 ) -> Params:
-    """Take ``num_steps`` gradient steps on one task's support set.
+    """Take ``num_steps`` gradient steps on one task's support set; return theta'.
 
     theta' = theta - alpha grad_theta L(theta; support), repeated: equation (1)
     of Finn, Abbeel & Levine (2017). The steps are pure functions of
-    ``params``: the model's own parameters stay as they are, and the result
-    can be differentiated with respect to ``params``.
+    ``params``: the model's own parameters stay as they are, and theta', named
+    like ``params``, can be differentiated with respect to them.
 
     Parameters
     ----------
@@ -44,28 +42,21 @@ def adapt(
         The support set; mask 1 = observed.
     loss_fn : (prediction, target, mask) -> scalar
         L, the mean over observed examples.
-    fast_lr : float, dict of tensors, or LearnedRates
-        alpha; a dict holds one for each parameter, named like ``params``, as a
-        scalar or of the parameter's shape. :class:`LearnedRates` makes such a
-        dict.
+    fast_lr : float, dict of tensors, or module such as LearnedRates
+        alpha. A dict, or what the module returns, holds one rate for each
+        parameter, named like ``params``, a scalar or of the parameter's shape.
     num_steps : int
         k >= 0. With 0, ``params`` themselves are returned.
     first_order : bool
-        Treat the inner gradients as constants when the result is
+        Take the inner gradients for constants when the result is
         differentiated: no second derivatives (first-order MAML).
-
-    Returns
-    -------
-    dict of tensors
-        theta', named like ``params``.
 
     Raises
     ------
     ValueError
-        If ``num_steps`` is negative, or ``params`` or ``fast_lr`` lack a
-        parameter of the model, have another, or have a rate of a wrong shape.
-        If the model has batch normalization whose statistics come from the
-        batch: they would mix examples, the empty places among them.
+        If ``num_steps`` is negative; if ``params`` or ``fast_lr`` have not exactly
+        the model's names, or rates a wrong shape; if the model has batch
+        normalization with the batch's own statistics, which mix examples.
     """
     rates = _check(model, params, fast_lr, num_steps)
 
@@ -94,21 +85,21 @@ def _check(
                 f"model: expected no batch normalization ({name}), whose statistics "
                 "mix examples; use LayerNorm, or model.eval() with trained statistics"
             )
-    names = dict(model.named_parameters()).keys()
-    if params.keys() != names:
-        different = sorted(params.keys() ^ names)
-        raise ValueError(f"params: expected the model's own names, see {different}")
     rates = fast_lr() if isinstance(fast_lr, nn.Module) else fast_lr
     if not isinstance(rates, dict):
-        return dict.fromkeys(params, rates)
-    if rates.keys() != names:
-        different = sorted(rates.keys() ^ names)
-        raise ValueError(
-            f"fast_lr: expected a rate for each parameter, see {different}"
-        )
+        rates = dict.fromkeys(params, rates)
+    names = dict(model.named_parameters()).keys()
+    for argument, given in (("params", params), ("fast_lr", rates)):
+        if given.keys() != names:
+            raise ValueError(
+                f"{argument}: expected the model's own names, see "
+                f"{sorted(given.keys() ^ names)}"
+            )
     for name, rate in rates.items():
         shape = params[name].shape
-        if torch.broadcast_shapes(rate.shape, shape) != shape:
+        if isinstance(rate, Tensor) and (
+            torch.broadcast_shapes(rate.shape, shape) != shape
+        ):
             raise ValueError(
                 f"fast_lr: expected one rate for {name} or {tuple(shape)}, "
                 f"got {tuple(rate.shape)}"

@@ -1,7 +1,5 @@
 """Losses that skip what was not observed."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -16,10 +14,6 @@ def mse(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     mask : [K]
         1 where the example was observed. Where it is 0, the prediction and
         the target have exactly no influence, on the loss or its gradient.
-
-    Returns
-    -------
-    scalar
 
     Raises
     ------
@@ -44,12 +38,11 @@ def binary_cross_entropy(prediction: Tensor, target: Tensor, mask: Tensor) -> Te
 
 
 def _check_shapes(prediction: Tensor, target: Tensor, mask: Tensor) -> None:
-    if prediction.ndim != 2 or prediction.shape != target.shape:
+    shapes = [tuple(tensor.shape) for tensor in (prediction, target, mask)]
+    if prediction.ndim != 2 or shapes[0] != shapes[1]:
         raise ValueError(
             "prediction, target: expected the same shape [examples, outputs], got "
-            f"{tuple(prediction.shape)} and {tuple(target.shape)}"
+            f"{shapes[0]} and {shapes[1]}"
         )
-    if mask.shape != target.shape[:1]:
-        raise ValueError(
-            f"mask: expected shape {tuple(target.shape[:1])}, got {tuple(mask.shape)}"
-        )
+    if shapes[2] != shapes[1][:1]:
+        raise ValueError(f"mask: expected shape {shapes[1][:1]}, got {shapes[2]}")

@@ -1,7 +1,5 @@
 """The small networks that the chapters use."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import torch

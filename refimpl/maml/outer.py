@@ -1,13 +1,10 @@
 """The outer loop's objective: an initialization is judged by the query sets."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.stats
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
@@ -41,8 +38,7 @@ def meta_loss(
 
     Returns
     -------
-    scalar tensor
-        Differentiable with respect to ``params`` and to learned rates.
+    scalar tensor, differentiable with respect to ``params`` and to learned rates
     """
     return task_losses(model, params, batch, loss_fn, **inner).mean()
 
@@ -78,24 +74,14 @@ def predict(
 ) -> np.ndarray:
     """Predict every query target after 0, 1, ..., ``num_steps`` inner steps.
 
-    Parameters
-    ----------
-    model, params, loss_fn, num_steps, **inner
-        As for :func:`adapt`.
-    batch : TaskBatch
-        M tasks; the query targets are not looked at.
+    Arguments as for :func:`meta_loss`; the query targets are not looked at. A
+    model with dropout should be put in ``model.eval()`` first.
 
     Returns
     -------
     array [num_steps + 1, M, Q, O]
-        Row s holds the predictions after s steps. A model with dropout should
-        be put in ``model.eval()`` first.
-
-    Warns
-    -----
-    RuntimeWarning
-        If predictions become infinite or NaN; the message names the step. More
-        steps, or larger ones, than a model was trained with may do that.
+        Row s holds the predictions after s steps. A RuntimeWarning names the step
+        from which some are infinite or NaN, as too many or too large steps do.
     """
 
     def one_task(x, y, mask, query_x, query_y, query_mask):
@@ -128,18 +114,9 @@ def evaluate(
 ) -> np.ndarray:
     """Each task's query loss after 0, 1, ..., ``num_steps`` inner steps.
 
-    Arguments as for :func:`predict`.
-
-    Returns
-    -------
-    array [num_steps + 1, M]
-        Column i is task i; ``evaluate(...).mean(axis=1)`` is the curve of the
-        mean error against the number of steps.
-
-    Raises
-    ------
-    ValueError
-        If a task has no observed query: it has no error.
+    Arguments as for :func:`predict`. Returns an array [num_steps + 1, M], whose
+    mean over axis 1 is the curve of error against steps. Raises ValueError if a
+    task has no observed query: it has no error.
     """
     if (empty := np.flatnonzero(np.asarray(batch.query_mask).sum(axis=1) == 0)).size:
         raise ValueError(f"batch: expected queries of each task, none of {empty}")
@@ -147,28 +124,6 @@ def evaluate(
     _, query_y, query_mask = (t.cpu() for t in _tensors(batch, params)[3:])
     losses = [vmap(loss_fn)(p, query_y, query_mask) for p in predictions]
     return torch.stack(losses).numpy()
-
-
-def summarize(losses: np.ndarray, confidence: float = 0.95) -> dict[str, np.ndarray]:
-    """Mean, median, and the mean's confidence interval, over tasks.
-
-    Parameters
-    ----------
-    losses : [..., M]
-        For example what :func:`evaluate` returns. The interval is Student's,
-        over M >= 2 tasks taken to be independent.
-
-    Returns
-    -------
-    dict of arrays [...]
-        "mean", "median", "low" and "high".
-    """
-    if losses.shape[-1] < 2:
-        raise ValueError(f"losses: expected 2 tasks or more, got {losses.shape[-1]}")
-    mean, error = losses.mean(axis=-1), scipy.stats.sem(losses, axis=-1)
-    half = error * scipy.stats.t.ppf((1 + confidence) / 2, losses.shape[-1] - 1)
-    median = np.median(losses, axis=-1)
-    return {"mean": mean, "median": median, "low": mean - half, "high": mean + half}
 
 
 def over_tasks(

@@ -1,13 +1,10 @@
 """The outer loop: meta_train steps the initialization, again and again."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import torch
@@ -72,40 +69,31 @@ def meta_train(
         :class:`LearnedRates`, are learned together with theta.
     meta_lr : float
         beta, Adam's learning rate.
-    iterations : int
-        Outer steps in all, those before resuming included.
-    seed : int
-        Of the generators that ``tasks`` gets, and of dropout inside the model.
+    iterations, seed : int
+        Outer steps in all, those before resuming included; and where the
+        generators come from, that of dropout inside the model too.
     objective : like :func:`task_losses`
         What the outer loop minimizes, one number per task.
     compile : bool
         Compile the step with :func:`torch.compile`: a wait at first, then
         several times as fast; results are equal within rounding.
-    validate : () -> float, optional
-        Called every ``validate_every`` iterations; its score is recorded.
-    checkpoint : path, optional
-        A safetensors file, written whole every ``checkpoint_every`` iterations
-        and at the end. If it is there, training goes on from it, and ends
-        exactly where an uninterrupted run would.
-
-    Returns
-    -------
-    History
+    validate, validate_every : () -> float, int
+        Called every so many iterations; its score is recorded.
+    checkpoint, checkpoint_every : path, int
+        A safetensors file, written whole every so many iterations and at the
+        end. If it is there, training goes on from it, and ends exactly where an
+        uninterrupted run would.
 
     Raises
     ------
     FloatingPointError
         If a loss or the meta-gradient is NaN or infinite, before that step is
         taken; the message names the iteration and the tasks.
-    ValueError
-        If the checkpoint belongs to other settings or another model, or has
-        more than ``iterations`` behind it.
-    RuntimeError
-        If ``compile`` is set and PyTorch cannot compile.
-    TypeError
-        If ``tasks`` does not return a TaskBatch.
+    TypeError, ValueError, RuntimeError
+        If ``tasks`` does not return a TaskBatch; the checkpoint belongs to other
+        settings, another model or a longer run; PyTorch cannot compile.
     """
-    modules = {"model": model}
+    modules = nn.ModuleDict({"model": model})
     if isinstance(fast_lr, nn.Module):
         modules["fast_lr"] = fast_lr
     elif isinstance(fast_lr, dict) and any(r.requires_grad for r in fast_lr.values()):
@@ -116,12 +104,12 @@ def meta_train(
     }
     frozen = {n: p for n, p in model.named_parameters() if not p.requires_grad}
     moved = [p for named in trained.values() for p in named.values()]
-    optimizer = torch.optim.Adam(moved, lr=meta_lr)
+    optimizer = torch.optim.Adam(moved, lr=meta_lr, fused=True)
     history = History()
     settings = {
         "model": repr(model),
         "num_steps": int(num_steps),
-        "fast_lr": _describe(fast_lr),
+        "fast_lr": repr(fast_lr),
         "meta_lr": float(meta_lr),
         "seed": int(seed),
         "loss_fn": getattr(loss_fn, "__qualname__", repr(loss_fn)),
@@ -132,13 +120,14 @@ def meta_train(
     if checkpoint is not None:
         checkpoint = Path(checkpoint)
         if checkpoint.exists():
-            load_checkpoint(checkpoint, modules, optimizer, history, settings)
+            saved = load_checkpoint(checkpoint, modules, optimizer, settings)
+            history = History(saved["loss"], [(i, v) for i, v in saved["validation"]])
         elif not checkpoint.parent.is_dir():
             raise FileNotFoundError(f"checkpoint: no folder {checkpoint.parent}")
-    if len(history.loss) > iterations:
+    if (done := len(history.loss)) > iterations:
         raise ValueError(
-            f"iterations: expected {len(history.loss)} or more, as many as the "
-            f"checkpoint has behind it, got {iterations}"
+            f"iterations: expected {done} or more, as many as the checkpoint has "
+            f"behind it, got {iterations}"
         )
 
     def value(trained: Trained, batch: TaskBatch) -> tuple[Tensor, Tensor]:
@@ -150,9 +139,13 @@ def meta_train(
         losses = objective(model, params, batch, loss_fn, **inner)
         return losses.mean(), losses
 
-    backward = _compiled(value) if compile else _eager(value)
-    bar = tqdm(range(len(history.loss), iterations), desc="meta-training")
-    for iteration in bar:
+    def eager(trained: Trained, batch: TaskBatch) -> Tensor:
+        mean, losses = value(trained, batch)
+        mean.backward()
+        return losses.detach()
+
+    backward = _compiled(value) if compile else eager
+    for iteration in (bar := tqdm(range(done, iterations), desc="meta-training")):
         batch = tasks(np.random.default_rng([seed, iteration]))
         if not isinstance(batch, TaskBatch):
             raise TypeError(f"tasks: expected it to return a TaskBatch, got {batch!r}")
@@ -170,23 +163,12 @@ def meta_train(
             history.validation.append((done, float(validate())))
             bar.set_postfix(validation=f"{history.validation[-1][1]:.4f}")
         if checkpoint and (done % checkpoint_every == 0 or done == iterations):
-            save_checkpoint(checkpoint, modules, optimizer, history, settings)
+            save_checkpoint(checkpoint, modules, optimizer, settings, vars(history))
     return history
 
 
-def _eager(value: Callable) -> Callable[[Trained, TaskBatch], Tensor]:
-    """A function that fills every .grad and returns the tasks' losses."""
-
-    def backward(trained: Trained, batch: TaskBatch) -> Tensor:
-        mean, losses = value(trained, batch)
-        mean.backward()
-        return losses.detach()
-
-    return backward
-
-
 def _compiled(value: Callable) -> Callable[[Trained, TaskBatch], Tensor]:
-    """The same, with losses and gradients compiled into one function."""
+    """A function that fills every .grad and returns the tasks' losses, compiled."""
     gradients = torch.compile(grad(value, has_aux=True))
 
     def backward(trained: Trained, batch: TaskBatch) -> Tensor:
@@ -224,12 +206,3 @@ def _check_finite(iteration: int, losses: Tensor, moved: list[Tensor]) -> None:
             f"meta_train: the meta-gradient is not finite at iteration {iteration}, "
             "though the loss is; look for a square root or a logarithm at 0"
         )
-
-
-def _describe(fast_lr: FastLr) -> Any:
-    """The inner rates as a checkpoint's settings name them."""
-    if isinstance(fast_lr, nn.Module):
-        return repr(fast_lr)
-    if isinstance(fast_lr, dict):
-        return {name: rate.tolist() for name, rate in fast_lr.items()}
-    return float(fast_lr)

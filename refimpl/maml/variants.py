@@ -1,12 +1,9 @@
 """Relatives of MAML, each as the few lines in which it differs.
 
-Three differ in the inner rates (``LearnedRates``, ``MetaSGD``, ``only``), which
-:func:`adapt` and all that stands on it take as ``fast_lr``; two in what the outer
-loop minimizes (``reptile_losses``, ``multi_step_losses``), which
-:func:`meta_train` takes as ``objective``, in place of ``task_losses``.
+Some differ in the inner rates (``LearnedRates``, ``MetaSGD``, ``only``): ``fast_lr``
+of :func:`adapt`; others in what the outer loop minimizes (``reptile_losses``,
+``multi_step_losses``): ``objective`` of :func:`meta_train`.
 """
-
-from __future__ import annotations
 
 import math
 from collections.abc import Sequence
@@ -26,7 +23,8 @@ class LearnedRates(nn.Module):
     """One learned inner rate, above zero, for each parameter tensor of a model.
 
     Near the one per layer and step of Antoniou, Edwards & Storkey (2019). Kept
-    as logarithms; ``initial`` > 0 is where each starts.
+    as logarithms, which start at that of ``initial``, or ValueError if it is not
+    above 0. Called, it returns the rates as ``adapt`` wants them.
     """
 
     def __init__(self, model: nn.Module, initial: float) -> None:
@@ -37,7 +35,6 @@ class LearnedRates(nn.Module):
         self.log_rates = nn.Parameter(torch.full((len(self.names),), math.log(initial)))
 
     def forward(self) -> Params:
-        """The rates, a dict of scalar tensors named like the model's parameters."""
         return dict(zip(self.names, self.log_rates.exp(), strict=True))
 
 
@@ -55,7 +52,6 @@ class MetaSGD(nn.Module):
         self.rates = nn.ParameterList([nn.Parameter(rate) for rate in full])
 
     def forward(self) -> Params:
-        """The rates, a dict of tensors named and shaped like the parameters."""
         return dict(zip(self.names, self.rates, strict=True))
 
 
@@ -65,21 +61,20 @@ def only(model: nn.Module, prefixes: Sequence[str], fast_lr: float) -> Params:
     ANIL (Raghu, Raghu, Bengio & Vinyals 2020) adapts only the head:
     ``only(model, ["4."], 0.01)``. CAVIA adapts only a context, see
     :class:`WithContext`. A rate of exactly 0 leaves a parameter bit for bit;
-    the outer loop moves it all the same.
-
-    Raises
-    ------
-    ValueError
-        If no parameter's name starts with one of ``prefixes``.
+    the outer loop moves it all the same. Raises ValueError if no parameter's
+    name starts with one of ``prefixes``.
     """
-    names = [name for name, _ in model.named_parameters()]
+    params = dict(model.named_parameters())
     for prefix in prefixes:
-        if not any(name.startswith(prefix) for name in names):
+        if not any(name.startswith(prefix) for name in params):
             raise ValueError(
-                f"prefixes: expected beginnings of {names}, got {prefix!r}"
+                f"prefixes: expected beginnings of {[*params]}, got {prefix!r}"
             )
-    moves = {name: name.startswith(tuple(prefixes)) for name in names}
-    return {n: torch.tensor(fast_lr if moves[n] else 0.0) for n in names}
+    start = tuple(prefixes)
+    return {
+        name: torch.tensor(fast_lr if name.startswith(start) else 0.0, dtype=p.dtype)
+        for name, p in params.items()
+    }
 
 
 class WithContext(nn.Module):
@@ -88,14 +83,8 @@ class WithContext(nn.Module):
     CAVIA (Zintgraf, Shiarlis, Kurin, Hofmann & Whiteson 2019): the context
     starts at 0 in every task, and it alone adapts, with
     ``fast_lr=only(model, ["context"], 1.0)``. It is frozen
-    (``requires_grad`` is False), so the outer loop never moves it.
-
-    Parameters
-    ----------
-    net : nn.Module
-        Takes D + ``size`` inputs.
-    size : int
-        Length of the context.
+    (``requires_grad`` is False), so the outer loop never moves it. ``net`` takes
+    D + ``size`` inputs.
     """
 
     def __init__(self, net: nn.Module, size: int) -> None:
@@ -124,9 +113,8 @@ def reptile_losses(
     start = {n: p.detach() for n, p in params.items()}
 
     def distance(x, y, mask, query_x, query_y, query_mask):
-        both = [
-            torch.cat(pair) for pair in ((x, query_x), (y, query_y), (mask, query_mask))
-        ]
+        pairs = (x, query_x), (y, query_y), (mask, query_mask)
+        both = [torch.cat(pair) for pair in pairs]
         adapted = adapt(model, start, *both, loss_fn, **inner)
         return sum((p - adapted[n]).square().sum() for n, p in params.items()) / 2
 

@@ -1,7 +1,7 @@
 """Where tasks come from. NumPy only: no learning framework is imported here."""
 
-from refimpl.tasks.batch import TaskBatch, rmse
+from refimpl.tasks.batch import TaskBatch, rmse, summarize
 from refimpl.tasks.growth import GrowthTasks
 from refimpl.tasks.sinusoid import SinusoidTasks
 
-__all__ = ["GrowthTasks", "SinusoidTasks", "TaskBatch", "rmse"]
+__all__ = ["GrowthTasks", "SinusoidTasks", "TaskBatch", "rmse", "summarize"]

@@ -116,6 +116,23 @@ def rmse(prediction: np.ndarray, batch: TaskBatch) -> float:
     return float(np.sqrt(np.mean(error**2)))
 
 
+def summarize(losses: np.ndarray, confidence: float = 0.95) -> dict[str, np.ndarray]:
+    """Mean, median, and the mean's confidence interval, over tasks.
+
+    ``losses`` [..., M] are, for example, what ``evaluate`` returns; the result
+    has "mean", "median", "low" and "high", each [...]. The interval is
+    Student's, over M >= 2 tasks (or ValueError) taken to be independent.
+    """
+    import scipy.stats  # loads slowly: only when an interval is wanted
+
+    if losses.shape[-1] < 2:
+        raise ValueError(f"losses: expected 2 tasks or more, got {losses.shape[-1]}")
+    mean, error = losses.mean(axis=-1), scipy.stats.sem(losses, axis=-1)
+    half = error * scipy.stats.t.ppf((1 + confidence) / 2, losses.shape[-1] - 1)
+    median = np.median(losses, axis=-1)
+    return {"mean": mean, "median": median, "low": mean - half, "high": mean + half}
+
+
 def _check_array(name: str, array: Any, ndim: int) -> None:
     """Raise unless ``array`` has ``ndim`` axes, a float type and finite values."""
     if getattr(array, "ndim", None) != ndim:

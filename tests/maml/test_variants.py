@@ -26,7 +26,6 @@ from refimpl.maml import (
     only,
     predict,
     reptile_losses,
-    summarize,
     task_losses,
 )
 from refimpl.tasks import SinusoidTasks
@@ -162,18 +161,6 @@ def test_binary_cross_entropy_by_hand():
     assert loss.item() == pytest.approx((np.log(2) + np.log(4)) / 2)
     nothing = binary_cross_entropy(logits, torch.zeros(3, 1), torch.zeros(3))
     assert nothing.item() == 0
-
-
-def test_summaries_by_hand():
-    result = summarize(np.array([[1.0, 2.0, 6.0], [2.0, 2.0, 2.0]]))
-    np.testing.assert_allclose(result["mean"], [3, 2])
-    np.testing.assert_allclose(result["median"], [2, 2])
-    # t = 4.3027 with 2 degrees of freedom, s = sqrt(7).
-    half = 4.3027 * np.sqrt(7 / 3)
-    np.testing.assert_allclose(result["low"], [3 - half, 2], rtol=1e-4)
-    np.testing.assert_allclose(result["high"], [3 + half, 2], rtol=1e-4)
-    with pytest.raises(ValueError, match="losses: expected 2 tasks"):
-        summarize(np.ones((3, 1)))
 
 
 def test_steps_that_run_away_are_told(model, batch):

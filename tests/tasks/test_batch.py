@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from refimpl.tasks import SinusoidTasks, TaskBatch, rmse
+from refimpl.tasks import SinusoidTasks, TaskBatch, rmse, summarize
 
 
 def arrays(tasks=3, shots=2, queries=4, inputs=1, outputs=1):
@@ -106,3 +106,15 @@ def test_rmse_refuses_what_would_broadcast():
     batch = SinusoidTasks().sample(3, shots=1, queries=3, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="prediction: expected shape"):
         rmse(batch.query_y[..., 0], batch)
+
+
+def test_summaries_by_hand():
+    result = summarize(np.array([[1.0, 2.0, 6.0], [2.0, 2.0, 2.0]]))
+    np.testing.assert_allclose(result["mean"], [3, 2])
+    np.testing.assert_allclose(result["median"], [2, 2])
+    # t = 4.3027 with 2 degrees of freedom, s = sqrt(7).
+    half = 4.3027 * np.sqrt(7 / 3)
+    np.testing.assert_allclose(result["low"], [3 - half, 2], rtol=1e-4)
+    np.testing.assert_allclose(result["high"], [3 + half, 2], rtol=1e-4)
+    with pytest.raises(ValueError, match="losses: expected 2 tasks"):
+        summarize(np.ones((3, 1)))
