@@ -3,12 +3,14 @@
     make bench
 
 Writes benchmarks/results/ppo_speed.csv: for each seed a row of each measure, with
-refimpl.ppo's figure, stable-baselines3's, and their ratio.
+refimpl.ppo's figure, stable-baselines3's, and their ratio. Times are taken twice, by
+the clock on the wall and by the processor's: on a machine that is shared with
+others, only the latter is free of their work.
 
 steps per second   after warm-up, the median over updates: 32 environments x 128
                    steps, four epochs, minibatches of 1,024 on both sides. A step is
                    an experience; resets do not count.
-the same, slow environments
+..., slow environments
                    refimpl with Gymnasium's SyncVectorEnv, which like
                    stable-baselines3's DummyVecEnv steps one environment after the
                    other, in place of CartPole's own vector environment.
@@ -60,6 +62,11 @@ def cart_poles(count: int, mode: str = "vector_entry_point") -> Any:
     return gym.make_vec("CartPole-v1", num_envs=count, vectorization_mode=mode)
 
 
+def now() -> tuple[float, float]:
+    """Wall and processor time, in seconds."""
+    return time.perf_counter(), time.process_time()
+
+
 def ours(seed: int, envs: Any, updates: int, settings: dict) -> dict[str, Any]:
     """A run of refimpl.ppo, with the clock, steps and mean return of each update."""
     policy = ActorCritic(envs, seed=seed)
@@ -68,9 +75,9 @@ def ours(seed: int, envs: Any, updates: int, settings: dict) -> dict[str, Any]:
     def note(history: Any) -> None:
         ended = sum(map(len, history.returns))
         mean = history.mean_return() if ended >= 100 else -math.inf
-        log.append((time.perf_counter(), history.steps[-1], mean))
+        log.append((*now(), history.steps[-1], mean))
 
-    begin = time.perf_counter()
+    begin = now()
     train(policy, envs, updates=updates, seed=seed, callback=note, **settings)
     tests = evaluate(policy, cart_poles(20), seed=1000 + seed)
     return {"begin": begin, "log": np.array(log), "return": tests.mean()}
@@ -97,7 +104,7 @@ def theirs(seed: int, count: int, updates: int, settings: dict) -> dict[str, Any
         seed=seed,
         device="cpu",
     )
-    log: list[tuple[float, int, float]] = []
+    log: list[tuple[float, float, int, float]] = []
     returns: deque[float] = deque(maxlen=100)
 
     class Note(callbacks.BaseCallback):  # type: ignore[name-defined, misc]
@@ -111,7 +118,7 @@ def theirs(seed: int, count: int, updates: int, settings: dict) -> dict[str, Any
 
         def note(self) -> None:
             mean = np.mean(returns) if len(returns) == 100 else -math.inf
-            log.append((time.perf_counter(), self.num_timesteps, mean))
+            log.append((*now(), self.num_timesteps, mean))
 
         def _on_rollout_start(self) -> None:  # the update before it is done
             if self.num_timesteps:
@@ -120,7 +127,7 @@ def theirs(seed: int, count: int, updates: int, settings: dict) -> dict[str, Any
         def _on_training_end(self) -> None:
             self.note()
 
-    begin = time.perf_counter()
+    begin = now()
     model.learn(size * updates, callback=Note())
     tests, _ = evaluation.evaluate_policy(
         model, tools.make_vec_env("CartPole-v1", n_envs=5, seed=1000 + seed), 20
@@ -128,18 +135,26 @@ def theirs(seed: int, count: int, updates: int, settings: dict) -> dict[str, Any
     return {"begin": begin, "log": np.array(log), "return": tests}
 
 
-def steps_per_second(run: dict[str, Any]) -> float:
-    """The median over updates but the first, in which TensorFlow traces."""
-    clock, steps, _ = run["log"].T
-    return float(np.median(np.diff(steps) / np.diff(clock)))
+def steps_per_second(run: dict[str, Any]) -> dict[str, float]:
+    """Medians over updates but the first, in which TensorFlow traces."""
+    wall, processor, steps, _ = np.diff(run["log"], axis=0).T
+    name = "steps per second"
+    return {
+        name: np.median(steps / wall),
+        f"{name} of CPU": np.median(steps / processor),
+    }
 
 
-def solved(run: dict[str, Any]) -> tuple[float, float]:
-    """Seconds and steps until the mean of 100 episodes was 475, or NaN."""
-    for clock, steps, mean in run["log"]:
-        if mean >= SOLVED:
-            return clock - run["begin"], steps
-    return math.nan, math.nan
+def solved(run: dict[str, Any]) -> dict[str, float]:
+    """What it took until the mean of 100 episodes was 475, or NaN."""
+    reached = run["log"][run["log"][:, 3] >= SOLVED]
+    wall, processor, steps = reached[0, :3] if len(reached) else [math.nan] * 3
+    return {
+        "seconds to 475": wall - run["begin"][0],
+        "CPU seconds to 475": processor - run["begin"][1],
+        "steps to 475": steps,
+        "return": run["return"],
+    }
 
 
 def main(seeds: int, speed_updates: int, steps: int, out: Path) -> None:
@@ -153,27 +168,28 @@ def main(seeds: int, speed_updates: int, steps: int, out: Path) -> None:
     installed = importlib.util.find_spec("stable_baselines3") is not None
     rows: list[dict[str, Any]] = []
 
-    def note(measure: str, seed: int, mine: float, other: float) -> None:
-        row = {"measure": measure, "seed": seed, "refimpl": mine}
-        rows.append(row | {"stable_baselines3": other, "ratio": mine / other})
-        print(rows[-1], flush=True)
+    def note(seed: int, mine: dict[str, float], other: dict[str, float], end: str = ""):
+        for name, value in mine.items():
+            theirs_is = float(other.get(name, math.nan))
+            row = {"measure": name + end, "seed": seed, "refimpl": float(value)}
+            rows.append(
+                row
+                | {"stable_baselines3": theirs_is, "ratio": float(value) / theirs_is}
+            )
+            print(*rows[-1].values(), flush=True)
 
     for seed in range(seeds):
         fast = ours(seed, cart_poles(32), speed_updates, SPEED)
         other = theirs(seed, 32, speed_updates, SPEED) if installed else None
         slow = ours(seed, cart_poles(32, "sync"), speed_updates, SPEED)
-        theirs_is = steps_per_second(other) if other else math.nan
-        note("steps per second", seed, steps_per_second(fast), theirs_is)
-        name = "steps per second, slow environments"
-        note(name, seed, steps_per_second(slow), theirs_is)
+        their_speed = steps_per_second(other) if other else {}
+        note(seed, steps_per_second(fast), their_speed)
+        note(seed, steps_per_second(slow), their_speed, ", slow environments")
     for seed in range(seeds):
         updates = math.ceil(steps / (16 * LEARNING["rollout_steps"]))
         mine = ours(seed, cart_poles(16), updates, LEARNING)
         other = theirs(seed, 16, updates, LEARNING) if installed else None
-        their_time = solved(other) if other else (math.nan, math.nan)
-        note("seconds to 475", seed, solved(mine)[0], their_time[0])
-        note("steps to 475", seed, solved(mine)[1], their_time[1])
-        note("return", seed, mine["return"], other["return"] if other else math.nan)
+        note(seed, solved(mine), solved(other) if other else {})
     packages = ("tensorflow", "keras", "gymnasium", "torch", "stable-baselines3")
     write_table(out / "ppo_speed.csv", pd.DataFrame(rows), command, packages)
 

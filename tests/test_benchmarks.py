@@ -102,3 +102,25 @@ def test_maml_speed(tmp_path):
     assert [*made][:5] == [*committed][:5] == columns
     assert [*committed][5:] == ["learn2learn", "TorchOpt", "higher"]
     assert (made[columns] > 0).all(axis=None)
+
+
+def test_ppo_speed(tmp_path):
+    sizes = ["--seeds", 1, "--speed-updates", 2, "--steps", 1000]
+    run("benchmarks.ppo", *sizes, "--out", tmp_path)
+    made, committed = made_and_committed(tmp_path, "ppo_speed.csv")
+    assert [*made] == [*committed]
+    assert set(made["measure"]) == set(committed["measure"])
+    assert (made.set_index("measure")["refimpl"]["steps per second"] > 0).all(axis=None)
+    assert len(committed) == 3 * len(set(committed["measure"]))
+    assert committed.set_index("measure")["stable_baselines3"]["return"].notna().all()
+
+
+def test_ppo_ablation(tmp_path):
+    sizes = ["--seeds", 1, "--steps", "CartPole-v1=1000"]
+    run("benchmarks.ppo_ablation", *sizes, "--out", tmp_path)
+    for name in ("ppo_ablation.csv", "ppo_ablation_curves.csv"):
+        made, committed = made_and_committed(tmp_path, name)
+        assert [*made] == [*committed]
+        assert set(made["variant"]) == set(committed["variant"])
+        assert set(committed["environment"]) == {"CartPole-v1", "Pendulum-v1"}
+        assert committed["seed"].nunique() >= 3
