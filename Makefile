@@ -52,13 +52,15 @@ lint: $(VENV)/installed  ## Check style and types
 	$(BIN)/mypy
 
 # The libraries that the book is compared with live apart, in _build/bench.
-BENCH = torchopt==0.7.3 higher==0.2.1 optree==0.20.0 graphviz==0.21
-bench: $(VENV)/installed  ## Measure the speed of a meta-gradient beside other libraries
+BENCH = torchopt==0.7.3 higher==0.2.1 optree==0.20.0 graphviz==0.21 \
+  stable-baselines3==2.9.0
+bench: $(VENV)/installed  ## Measure the speed of MAML and PPO beside other libraries
 	$(BIN)/pip install --quiet --no-deps --upgrade --target _build/bench $(BENCH)
 	$(BIN)/pip download --quiet --no-deps --no-build-isolation --no-binary :all: \
 	  -d _build/bench learn2learn==0.2.0
 	tar -xzf _build/bench/learn2learn-0.2.0.tar.gz -C _build/bench
 	PYTHONPATH=_build/bench $(BIN)/python -m benchmarks.maml
+	PYTHONPATH=_build/bench $(BIN)/python -m benchmarks.ppo
 
 lock: $(VENV)/installed  ## Write the installed versions to constraints.txt
 	$(BIN)/python tools/lock.py

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,10 +14,21 @@ import pandas as pd
 RESULTS = Path(__file__).parent / "results"
 
 
-def write_table(path: Path, table: pd.DataFrame, command: str) -> None:
-    """Write ``table``; readers use ``pd.read_csv(path, comment="#")``."""
-    packages = ("torch", "numpy", "statsmodels")
-    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in packages)
+def write_table(
+    path: Path,
+    table: pd.DataFrame,
+    command: str,
+    packages: Sequence[str] = ("torch", "numpy", "statsmodels"),
+) -> None:
+    """Write ``table``; readers use ``pd.read_csv(path, comment="#")``.
+
+    ``packages`` are those whose versions matter; one not installed is left out.
+    """
+    found = []
+    for package in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found.append(f"{package} {importlib.metadata.version(package)}")
+    versions = ", ".join(found)
     head = (
         f"# {command}\n"
         f"# Python {platform.python_version()} on {platform.machine()}, {versions}\n"

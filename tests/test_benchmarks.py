@@ -116,3 +116,21 @@ def test_family(tmp_path):
     assert [*made] == [*committed]
     counts = [table.set_index("method")["parameters"] for table in (made, committed)]
     assert (counts[0] == counts[1][counts[0].index]).all()
+
+
+def test_ppo_speed(tmp_path):
+    sizes = ["--seeds", 1, "--speed-updates", 2, "--steps", 1000]
+    run("benchmarks.ppo", *sizes, "--out", tmp_path)
+    made, committed = made_and_committed(tmp_path, "ppo_speed.csv")
+    assert [*made] == [*committed]
+    assert set(made["measure"]) == set(committed["measure"])
+    assert (made.set_index("measure")["refimpl"]["steps per second"] > 0).all(axis=None)
+    assert len(committed) == 3 * len(set(committed["measure"]))
+    assert committed.set_index("measure")["stable_baselines3"]["return"].notna().all()
+
+
+def test_ppo_ablation(tmp_path):
+    sizes = ["--seeds", 1, "--steps", "CartPole-v1=1000"]
+    run("benchmarks.ppo_ablation", *sizes, "--out", tmp_path)
+    made = pd.read_csv(tmp_path / "ppo_ablation.csv", comment="#")
+    assert made["variant"].nunique() > 5

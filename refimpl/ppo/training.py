@@ -96,7 +96,7 @@ def train(
         raise ValueError(f"minibatches: expected to divide {size}, got {minibatches}")
     optimizer = keras.optimizers.Adam(learning_rate, epsilon=1e-5)
     optimizer.build(policy.trainable_variables)
-    collector, history = Collector(envs, policy), History()
+    collector, judge, history = Collector(envs, policy), tf.function(policy), History()
     loss = partial(ppo_loss, surrogate, value_weight, entropy_weight)
     improve = make_improve(policy, optimizer, loss, max_grad_norm, max_kl)
     saved = {f"{i}": v for i, v in enumerate(policy.variables + optimizer.variables)}
@@ -117,7 +117,7 @@ def train(
         noise = policy.distribution.noise(rng, (rollout_steps, envs.num_envs))
         rollout = collector.collect(noise)
         actions, valid = flat(rollout.actions), rollout.valid
-        output, values = policy(flat(rollout.observations))
+        output, values = judge(flat(rollout.observations))
         log_prob = policy.distribution.log_prob(output[:size], actions)
         values = values.numpy().reshape(rollout_steps + 1, -1)
         judged = (rollout.rewards, values[:-1], values[1:])

@@ -1,0 +1,186 @@
+"""What each detail of PPO contributes (about 20 minutes).
+
+    python -m benchmarks.ppo_ablation
+
+Trains on CartPole-v1 and on Pendulum-v1, whose actions are real numbers and whose
+episodes end only by being cut off; with all details, and with one of them removed
+or replaced at a time (VARIANTS says how). Writes to benchmarks/results
+
+ppo_ablation.csv         for each environment, variant and seed: the mean return of
+                         20 new episodes of the likeliest actions after training,
+                         and the mean return of all episodes of the training, which
+                         tells how fast and how steadily it went
+ppo_ablation_curves.csv  the mean return of the last 100 episodes along the way
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import gymnasium as gym
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from benchmarks.results_file import RESULTS, write_table
+from refimpl.ppo import (
+    ActorCritic,
+    History,
+    adapt_beta,
+    evaluate,
+    objectives,
+    penalized_surrogate,
+    train,
+    training,
+)
+from refimpl.ppo.rollout import Collector, Rollout
+
+SETTINGS = {
+    "CartPole-v1": {
+        "rollout_steps": 64,
+        "epochs": 10,
+        "learning_rate": 2e-3,
+        "gamma": 0.98,
+        "lambda_": 0.9,
+    },
+    "Pendulum-v1": {
+        "rollout_steps": 64,
+        "epochs": 10,
+        "learning_rate": 1e-3,
+        "gamma": 0.9,
+        "lambda_": 0.95,
+    },
+}
+STEPS = {"CartPole-v1": 60_000, "Pendulum-v1": 100_000}
+MODES = {"CartPole-v1": "vector_entry_point", "Pendulum-v1": "sync"}
+
+
+class CutOffIsTheEnd(gym.vector.VectorWrapper):
+    """Reports a truncated episode as a terminated one."""
+
+    def step(self, actions: Any) -> tuple:
+        seen, rewards, terminated, truncated, info = self.env.step(actions)
+        return seen, rewards, terminated | truncated, truncated & False, info
+
+
+class ResetsCount(Collector):
+    """Takes the step in which an environment is reset for experience."""
+
+    def collect(self, noise: np.ndarray) -> Rollout:
+        rollout = super().collect(noise)
+        return rollout._replace(valid=np.ones_like(rollout.valid))
+
+
+def unclipped(log_prob: Any, old_log_prob: Any, advantages: Any, _: Any) -> tf.Tensor:
+    """mean r A: equation (6), from which clipping departs."""
+    return tf.reduce_mean(tf.exp(log_prob - old_log_prob) * advantages)
+
+
+def as_keras_would(policy: ActorCritic, seed: int) -> None:
+    """Draw the weights anew, from Keras's default initializer."""
+    for i, variable in enumerate(policy.trainable_variables):
+        if len(variable.shape) == 2:
+            draw = keras.initializers.GlorotUniform(seed=1000 * seed + i)
+            variable.assign(draw(variable.shape))
+
+
+def replaced(where: Any, name: str, by: Any) -> Callable:
+    return partial(mock.patch.object, where, name, by)
+
+
+Adam = keras.optimizers.Adam
+# Each a change of train's arguments; or of the environments, the policy, or a part.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "all details": {},
+    "no clipping": {"train": {"surrogate": unclipped}},
+    "KL penalty in place of clipping": {
+        "train": {
+            "surrogate": penalized_surrogate,
+            "strength": 1.0,
+            "adapt": adapt_beta,
+        }
+    },
+    "one epoch": {"train": {"epochs": 1}},
+    "advantages not normalized": {
+        "patch": replaced(objectives, "normalize_advantages", lambda a: a)
+    },
+    "gradients not clipped": {"train": {"max_grad_norm": 1e9}},
+    "Keras's initial weights": {"policy": as_keras_would},
+    "constant learning rate": {"train": {"schedule": lambda done: 1.0}},
+    "no entropy bonus": {"train": {"entropy_weight": 0.0}},
+    "Keras's Adam epsilon": {
+        "patch": replaced(keras.optimizers, "Adam", lambda rate, epsilon: Adam(rate))
+    },
+    "lambda 0": {"train": {"lambda_": 0.0}},
+    "lambda 1": {"train": {"lambda_": 1.0}},
+    "cut off taken for the end": {"envs": CutOffIsTheEnd},
+    "resets taken for experience": {
+        "patch": replaced(training, "Collector", ResetsCount)
+    },
+}
+
+
+def run(
+    name: str, variant: dict[str, Any], seed: int, steps: int
+) -> tuple[History, float]:
+    """Train once; the history, and the mean return of 20 new episodes."""
+    made = [
+        gym.make_vec(name, num_envs=count, vectorization_mode=MODES[name])
+        for count in (16, 20)
+    ]
+    envs = variant.get("envs", lambda envs: envs)(made[0])
+    policy = ActorCritic(envs, seed=seed)
+    variant.get("policy", lambda policy, seed: None)(policy, seed)
+    settings = SETTINGS[name] | variant.get("train", {})
+    updates = -(-steps // (16 * settings["rollout_steps"]))
+    with variant.get("patch", contextlib.nullcontext)():
+        history = train(policy, envs, updates=updates, seed=seed, **settings)
+    return history, float(evaluate(policy, made[1], seed=1000 + seed).mean())
+
+
+def main(seeds: int, steps: dict[str, int], out: Path) -> None:
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    sizes = " ".join(f"{name}={count}" for name, count in steps.items())
+    command = f"python -m benchmarks.ppo_ablation --seeds {seeds} --steps {sizes}"
+    rows, curves = [], []
+    for name, count in steps.items():
+        for variant, change in VARIANTS.items():
+            for seed in range(seeds):
+                history, final = run(name, change, seed, count)
+                key = {"environment": name, "variant": variant, "seed": seed}
+                ended = [total for update in history.returns for total in update]
+                rows.append(key | {"return": final, "training_return": np.mean(ended)})
+                print(*rows[-1].values(), flush=True)
+                for k in np.linspace(0, len(history.kl), 21).astype(int)[1:]:
+                    so_far = History(returns=history.returns[:k]).mean_return()
+                    point = {"steps": history.steps[k - 1], "return": so_far}
+                    curves.append(key | point)
+    packages = ("tensorflow", "keras", "gymnasium", "numpy")
+    write_table(out / "ppo_ablation.csv", pd.DataFrame(rows), command, packages)
+    write_table(
+        out / "ppo_ablation_curves.csv", pd.DataFrame(curves), command, packages
+    )
+
+
+def size(text: str) -> tuple[str, int]:
+    name, count = text.split("=")
+    return name, int(count)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--steps", type=size, nargs="+", default=[*STEPS.items()])
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    main(arguments.seeds, dict(arguments.steps), arguments.out)
