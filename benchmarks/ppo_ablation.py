@@ -53,7 +53,7 @@ SETTINGS = {
     "Pendulum-v1": {
         "rollout_steps": 64,
         "epochs": 10,
-        "learning_rate": 1e-3,
+        "learning_rate": 3e-3,
         "gamma": 0.9,
         "lambda_": 0.95,
     },
@@ -179,7 +179,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=size, nargs="+", default=[*STEPS.items()])
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()

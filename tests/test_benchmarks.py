@@ -125,7 +125,7 @@ def test_ppo_speed(tmp_path):
     assert [*made] == [*committed]
     assert set(made["measure"]) == set(committed["measure"])
     assert (made.set_index("measure")["refimpl"]["steps per second"] > 0).all(axis=None)
-    assert len(committed) == 3 * len(set(committed["measure"]))
+    assert committed["seed"].nunique() >= 3
     assert committed.set_index("measure")["stable_baselines3"]["return"].notna().all()
 
 

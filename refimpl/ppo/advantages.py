@@ -46,8 +46,8 @@ def compute_advantages(
     rewards, values, next_values = map(np.asarray, (rewards, values, next_values))
     terminated, truncated = np.asarray(terminated, bool), np.asarray(truncated, bool)
 
-    deltas = rewards + gamma * next_values * ~terminated - values
-    fading = gamma * lambda_ * ~(terminated | truncated)
+    deltas = rewards + float(gamma) * next_values * ~terminated - values
+    fading = float(gamma * lambda_) * ~(terminated | truncated)
     advantages, following = np.zeros_like(deltas), np.zeros_like(deltas[0])
     for t in reversed(range(len(deltas))):
         following = advantages[t] = deltas[t] + fading[t] * following

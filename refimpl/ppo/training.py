@@ -100,6 +100,8 @@ def train(
     loss = partial(ppo_loss, surrogate, value_weight, entropy_weight)
     improve = make_improve(policy, optimizer, loss, max_grad_norm, max_kl)
     saved = {f"{i}": v for i, v in enumerate(policy.variables + optimizer.variables)}
+    if checkpoint and not Path(checkpoint).parent.is_dir():
+        raise FileNotFoundError(f"checkpoint: no folder {Path(checkpoint).parent}")
     if checkpoint and Path(checkpoint).exists():
         arrays, note = load_arrays(checkpoint)
         for name, value in settings.items():
@@ -135,12 +137,12 @@ def train(
         if not math.isfinite(kl + entropy):
             raise FloatingPointError(f"train: the policy is not finite after {update=}")
 
-        before = history.steps[-1] if history.steps else 0
+        steps = (history.steps or [0])[-1] + int(valid.sum())
         unexplained = (returns - values[:-1])[valid].var()
         explained = 1 - float(unexplained / max(returns[valid].var(), 1e-8))
         ended = [total for _, total in rollout.episodes]
-        entry = (before + int(valid.sum()), ended, kl, clipped, entropy, explained)
-        for column, new in zip(vars(history).values(), (*entry, strength), strict=True):
+        entry = (steps, ended, kl, clipped, entropy, explained, float(strength))
+        for column, new in zip(vars(history).values(), entry, strict=True):
             column.append(new)
         shown = {"return": history.mean_return(), "kl": kl, "clip": clipped}
         shown |= {"entropy": entropy, "explained": explained}

@@ -321,6 +321,23 @@ def test_a_foreign_file_is_no_checkpoint(tmp_path):
         trained(checkpoint=path)
 
 
+def test_a_missing_folder_is_told_before_training(tmp_path):
+    never = Spoiled(lambda *step: 1 / 0)
+    with pytest.raises(FileNotFoundError, match="checkpoint: no folder"):
+        trained(never, checkpoint=tmp_path / "nowhere" / "run.npz")
+
+
+def test_numpy_numbers_are_numbers(tmp_path, plain):
+    given = {
+        "strength": np.float32(0.2),
+        "gamma": np.float64(0.99),
+        "seed": np.int64(0),
+    }
+    for _ in range(2):  # the second only loads what the first has saved
+        got = trained(checkpoint=tmp_path / "run.npz", **given)
+    assert got[0].kl == pytest.approx(plain[0].kl)
+
+
 def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path):
     path = tmp_path / "weights.npz"
     save_arrays(path, {"a": np.ones(2)}, note={"made": "by a test"})
