@@ -129,32 +129,29 @@ def choose_rate(method: Method, iterations: int) -> tuple[float, Any]:
         rate: np.median(errors(*made, tuning, max(method.num_steps, 1))[-1])
         for rate, made in trained.items()
     }
-    best = min(score, key=lambda rate: score[rate])
+    best = min(score, key=score.__getitem__)
     return best, trained[best]
+
+
+def meta_gradient(method: Method, batch: TaskBatch) -> Callable[[], None]:
+    """A function that computes one meta-gradient of a method."""
+    model = method.network(0)
+    settings = dict(method.settings)
+    objective = settings.pop("objective", task_losses)
+    settings |= {"fast_lr": method.fast_lr(model, method.rates[0])}
+    settings |= {"num_steps": method.num_steps}
+
+    def step() -> None:
+        params = dict(model.named_parameters())
+        objective(model, params, batch, **settings).mean().backward()
+
+    return step
 
 
 def meta_gradient_times(seconds: float) -> dict[str, float]:
     """Median seconds of one meta-gradient of each method, called in turn."""
     batch = draw(np.random.default_rng(0)).map(torch.as_tensor)
-    steps = {}
-    for name, method in METHODS.items():
-        model = method.network(0)
-        settings = dict(method.settings)
-        objective = settings.pop("objective", task_losses)
-        fast_lr = method.fast_lr(model, method.rates[0])
-
-        def step(
-            model=model,
-            method=method,
-            settings=settings,
-            objective=objective,
-            fast_lr=fast_lr,
-        ):
-            params = dict(model.named_parameters())
-            inner = {"fast_lr": fast_lr, "num_steps": method.num_steps} | settings
-            objective(model, params, batch, **inner).mean().backward()
-
-        steps[name] = step
+    steps = {name: meta_gradient(method, batch) for name, method in METHODS.items()}
     times: dict[str, list[float]] = {name: [] for name in steps}
     until = time.perf_counter() + seconds
     while time.perf_counter() < until or len(times["MAML"]) < 3:
@@ -189,8 +186,6 @@ def main(
         for seed in range(seeds):
             if seed > 0:
                 made = train(method, rate, seed, iterations)
-                if method.num_steps == 0:
-                    made = (made[0], rate)
             for shots, batch in new.items():
                 losses = errors(*made, batch, steps=10)
                 for step, loss in enumerate(losses):

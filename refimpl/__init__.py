@@ -1,5 +1,6 @@
 """Reference implementation of the book *Every Student Is a Task*.
 
-``tasks`` makes batches of tasks (NumPy), ``maml`` learns to learn them
-(PyTorch), ``baselines`` are the methods to beat, ``figures`` draws.
+``tasks`` makes batches of tasks (NumPy), ``maml`` learns to learn them (PyTorch);
+``envs`` are worlds to act in (NumPy), ``ppo`` learns to act (TensorFlow);
+``baselines`` are the methods to beat, ``figures`` draws.
 """

@@ -1,9 +1,14 @@
 """One version of everything: requirements, lock, Binder and package metadata agree."""
 
+import ast
 import importlib.metadata
 import re
+import sys
 import tomllib
 from pathlib import Path
+
+import nbformat
+import pytest
 
 ROOT = Path(__file__).parent.parent
 
@@ -42,6 +47,34 @@ def test_binder_has_all_that_refimpl_needs():
     needed = {canonical(name) for name in project["project"]["dependencies"]}
     assert needed <= pins(".binder/requirements.txt").keys()
     assert needed <= pins("requirements.txt").keys()
+
+
+def imported(code):
+    """The distributions that a program imports; Python's own and ours left out."""
+    names = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(node.module.split(".")[0])
+    kernel = {"IPython", "matplotlib_inline"}  # come with every notebook
+    names -= {*sys.stdlib_module_names, "refimpl", *kernel}
+    found = importlib.metadata.packages_distributions()
+    return {canonical(found[name][0]) for name in names}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")))
+def test_binder_has_all_that_the_chapters_import(path):
+    cells = nbformat.read(path, as_version=4).cells
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    assert imported(code) <= pins(".binder/requirements.txt").keys()
+
+
+def test_the_package_names_all_that_it_imports():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    needed = {canonical(name) for name in project["project"]["dependencies"]}
+    for path in (ROOT / "refimpl").rglob("*.py"):
+        assert imported(path.read_text(encoding="utf-8")) <= needed | {"keras"}, path
 
 
 def test_what_is_installed_is_what_is_locked():

@@ -14,17 +14,12 @@ from torch import Tensor, nn
 def save_tensors(
     path: str | Path, tensors: dict[str, Tensor], note: dict[str, Any]
 ) -> None:
-    """Write named tensors and a note to a safetensors file, whole or not at all.
-
-    A temporary file beside it is written first and then renamed, so an
-    interruption leaves either the old file or the new one.
-    """
+    """Write named tensors and a note to a safetensors file, whole or not at all."""
     path = Path(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     tensors = {name: t.detach().clone().contiguous() for name, t in tensors.items()}
-    metadata = {"note": json.dumps(note, sort_keys=True)}
-    try:
-        save_file(tensors, temporary, metadata=metadata)
+    try:  # an interruption leaves either the old file or the new one
+        save_file(tensors, temporary, {"note": json.dumps(note, sort_keys=True)})
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -77,6 +72,9 @@ def load_checkpoint(
     for name in [name for name in tensors if name.startswith("optimizer.")]:
         _, i, slot = name.split(".")
         state["state"].setdefault(int(i), {})[slot] = tensors.pop(name)
+    shapes = {name: t.shape for name, t in modules.state_dict().items()}
+    if shapes != {name: t.shape for name, t in tensors.items()}:
+        raise ValueError(f"checkpoint: {path} holds the parameters of another model")
     modules.load_state_dict(tensors)
     optimizer.load_state_dict(state)
     return note["history"]

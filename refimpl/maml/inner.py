@@ -97,9 +97,7 @@ def _check(
             )
     for name, rate in rates.items():
         shape = params[name].shape
-        if isinstance(rate, Tensor) and (
-            torch.broadcast_shapes(rate.shape, shape) != shape
-        ):
+        if torch.broadcast_shapes(getattr(rate, "shape", ()), shape) != shape:
             raise ValueError(
                 f"fast_lr: expected one rate for {name} or {tuple(shape)}, "
                 f"got {tuple(rate.shape)}"

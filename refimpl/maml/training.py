@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,11 +24,8 @@ Trained = dict[str, Params]  # the parameters that Adam moves, of "model" and "f
 
 @dataclass
 class History:
-    """What ``meta_train`` reports.
-
-    ``loss`` holds the meta-loss of each iteration, before its step;
-    ``validation`` the iterations done, and the score ``validate`` then gave.
-    """
+    """What ``meta_train`` reports: the meta-loss of each iteration, before its
+    step; and pairs of the iterations done and the score ``validate`` then gave."""
 
     loss: list[float] = field(default_factory=list)
     validation: list[tuple[int, float]] = field(default_factory=list)
@@ -75,8 +73,8 @@ def meta_train(
     objective : like :func:`task_losses`
         What the outer loop minimizes, one number per task.
     compile : bool
-        Compile the step with :func:`torch.compile`: a wait at first, then
-        several times as fast; results are equal within rounding.
+        With :func:`torch.compile`: a wait, then several times as fast, equal
+        within rounding.
     validate, validate_every : () -> float, int
         Called every so many iterations; its score is recorded.
     checkpoint, checkpoint_every : path, int
@@ -109,7 +107,7 @@ def meta_train(
     settings = {
         "model": repr(model),
         "num_steps": int(num_steps),
-        "fast_lr": repr(fast_lr),
+        "fast_lr": _describe(fast_lr),
         "meta_lr": float(meta_lr),
         "seed": int(seed),
         "loss_fn": getattr(loss_fn, "__qualname__", repr(loss_fn)),
@@ -206,3 +204,9 @@ def _check_finite(iteration: int, losses: Tensor, moved: list[Tensor]) -> None:
             f"meta_train: the meta-gradient is not finite at iteration {iteration}, "
             "though the loss is; look for a square root or a logarithm at 0"
         )
+
+
+def _describe(fast_lr: FastLr) -> Any:
+    if isinstance(fast_lr, dict):
+        return {name: rate.tolist() for name, rate in fast_lr.items()}
+    return repr(fast_lr) if isinstance(fast_lr, nn.Module) else float(fast_lr)
