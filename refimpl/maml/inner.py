@@ -11,7 +11,8 @@ from refimpl.maml.losses import mse
 
 Params = dict[str, Tensor]
 LossFn = Callable[[Tensor, Tensor, Tensor], Tensor]
-FastLr = float | Params | nn.Module
+Rates = dict[str, Tensor | None]
+FastLr = float | Rates | nn.Module
 
 
 def adapt(
@@ -44,7 +45,7 @@ def adapt(
         L, the mean over observed examples.
     fast_lr : float, dict of tensors, or module such as LearnedRates
         alpha. A dict, or what the module returns, holds one rate for each
-        parameter, named like ``params``, a scalar or of the parameter's shape.
+        parameter, a scalar or of its shape; None holds it still.
     num_steps : int
         k >= 0. With 0, ``params`` themselves are returned.
     first_order : bool
@@ -59,15 +60,16 @@ def adapt(
         normalization with the batch's own statistics, which mix examples.
     """
     rates = _check(model, params, fast_lr, num_steps)
+    moving = [n for n, rate in rates.items() if rate is not None]
 
-    def support_loss(params: Params) -> Tensor:
-        return loss_fn(functional_call(model, params, (x,)), y, mask)
+    def support_loss(moved: Params, params: Params) -> Tensor:
+        return loss_fn(functional_call(model, params | moved, (x,)), y, mask)
 
     for _ in range(num_steps):
-        grads = grad(support_loss)(params)
+        grads = grad(support_loss)({n: params[n] for n in moving}, params)
         if first_order:
             grads = {n: g.detach() for n, g in grads.items()}
-        params = {n: params[n] - rates[n] * grads[n] for n in params}
+        params = params | {n: params[n] - rates[n] * grads[n] for n in moving}
     return params
 
 
@@ -96,10 +98,9 @@ def _check(
                 f"{sorted(given.keys() ^ names)}"
             )
     for name, rate in rates.items():
-        shape = params[name].shape
-        if torch.broadcast_shapes(getattr(rate, "shape", ()), shape) != shape:
+        shape, own = params[name].shape, tuple(getattr(rate, "shape", ()))
+        if torch.broadcast_shapes(own, shape) != shape:
             raise ValueError(
-                f"fast_lr: expected one rate for {name} or {tuple(shape)}, "
-                f"got {tuple(rate.shape)}"
+                f"fast_lr: expected one rate for {name} or {tuple(shape)}, got {own}"
             )
     return rates

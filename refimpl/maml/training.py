@@ -94,8 +94,6 @@ def meta_train(
     modules = nn.ModuleDict({"model": model})
     if isinstance(fast_lr, nn.Module):
         modules["fast_lr"] = fast_lr
-    elif isinstance(fast_lr, dict) and any(r.requires_grad for r in fast_lr.values()):
-        raise ValueError("fast_lr: rates in a dict stay as they are; use LearnedRates")
     trained: Trained = {
         prefix: {n: p for n, p in module.named_parameters() if p.requires_grad}
         for prefix, module in modules.items()
@@ -208,5 +206,8 @@ def _check_finite(iteration: int, losses: Tensor, moved: list[Tensor]) -> None:
 
 def _describe(fast_lr: FastLr) -> Any:
     if isinstance(fast_lr, dict):
-        return {name: rate.tolist() for name, rate in fast_lr.items()}
+        rates = {name: rate for name, rate in fast_lr.items() if rate is not None}
+        if any(rate.requires_grad for rate in rates.values()):
+            raise ValueError("fast_lr: a dict's rates are fixed; use LearnedRates")
+        return {name: rate.tolist() for name, rate in rates.items()}
     return repr(fast_lr) if isinstance(fast_lr, nn.Module) else float(fast_lr)

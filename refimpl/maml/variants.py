@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from refimpl.maml.inner import LossFn, Params, adapt
+from refimpl.maml.inner import LossFn, Params, Rates, adapt
 from refimpl.maml.losses import mse
 from refimpl.maml.outer import over_tasks
 from refimpl.tasks import TaskBatch
@@ -55,13 +55,13 @@ class MetaSGD(nn.Module):
         return dict(zip(self.names, self.rates, strict=True))
 
 
-def only(model: nn.Module, prefixes: Sequence[str], fast_lr: float) -> Params:
+def only(model: nn.Module, prefixes: Sequence[str], fast_lr: float) -> Rates:
     """Inner rates that let some parameters adapt and hold all others still.
 
     ANIL (Raghu, Raghu, Bengio & Vinyals 2020) adapts only the head:
     ``only(model, ["4."], 0.01)``. CAVIA adapts only a context, see
-    :class:`WithContext`. A rate of exactly 0 leaves a parameter bit for bit;
-    the outer loop moves it all the same. Raises ValueError if no parameter's
+    :class:`WithContext`. Without a rate a parameter holds still; the outer
+    loop moves it all the same. Raises ValueError if no parameter's
     name starts with one of ``prefixes``.
     """
     params = dict(model.named_parameters())
@@ -72,7 +72,7 @@ def only(model: nn.Module, prefixes: Sequence[str], fast_lr: float) -> Params:
             )
     start = tuple(prefixes)
     return {
-        name: torch.tensor(fast_lr if name.startswith(start) else 0.0, dtype=p.dtype)
+        name: torch.tensor(fast_lr, dtype=p.dtype) if name.startswith(start) else None
         for name, p in params.items()
     }
 
