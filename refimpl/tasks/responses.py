@@ -26,6 +26,9 @@ class ResponseTasks:
     Parameters
     ----------
     test : "quantitative" or "verbal"
+    options : bool
+        Tell which option was chosen, too: inputs then have a second number, for
+        known answers the option, 1 to 5, or 6 if it was omitted, and 0 for queries.
 
     Attributes
     ----------
@@ -44,12 +47,13 @@ class ResponseTasks:
         If there is no such test.
     """
 
-    def __init__(self, test: str = "quantitative") -> None:
+    def __init__(self, test: str = "quantitative", options: bool = False) -> None:
         if test not in TESTS:
             raise ValueError(f"test: expected one of {[*TESTS]}, got {test!r}")
         import irtorch.load_dataset  # loads PyTorch: only when the data are wanted
 
         choice, key = getattr(irtorch.load_dataset, f"swedish_sat_{test}")()
+        self.options = options
         # The loader's documentation counts the key from 1; it counts from 0.
         self.choice = np.nan_to_num(choice.numpy(), nan=-1).astype(np.int8)
         self.key = np.array(key, dtype=np.int8)
@@ -81,8 +85,9 @@ class ResponseTasks:
         Returns
         -------
         TaskBatch
-            Of shapes [M, K, 1] and [M, Q, 1], item and answer; every mask is 1. With
-            ``shots=0`` there is one support place, and its mask is 0.
+            Of shapes [M, K, 1] and [M, Q, 1], item and answer (with ``options`` inputs
+            [M, K, 2] and [M, Q, 2]); every mask is 1. With ``shots=0`` there is one
+            support place, and its mask is 0.
 
         Raises
         ------
@@ -111,13 +116,17 @@ class ResponseTasks:
         queries = check_count("queries", queries, least=1, most=items - shots)
         order = rng.permuted(np.tile(np.arange(items), (len(rows), 1)), axis=1)
         known, asked = order[:, : max(shots, 1)], order[:, shots : shots + queries]
+        x, query_x = known[..., None], asked[..., None]
+        if self.options:
+            chosen = self.choice[rows[:, None], known] % 6 + 1  # omitted: 6
+            x = np.stack([known, chosen], axis=2)
+            query_x = np.stack([asked, np.zeros_like(asked)], axis=2)
         mask = np.full(known.shape, shots > 0, np.float32)
-        x, y = (known * mask).astype(np.float32), self.correct[rows[:, None], known]
         return TaskBatch(
-            x[..., None],
-            (y * mask)[..., None],
+            (x * mask[..., None]).astype(np.float32),
+            (self.correct[rows[:, None], known] * mask)[..., None],
             mask,
-            asked[..., None].astype(np.float32),
+            query_x.astype(np.float32),
             self.correct[rows[:, None], asked][..., None],
             np.ones(asked.shape, np.float32),
         )

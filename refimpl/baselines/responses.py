@@ -1,0 +1,154 @@
+"""Test answers without meta-learning: means, and item response theory.
+
+Each baseline ends in a function from a TaskBatch to the probability [M, Q, 1] that a
+query's answer is right; it looks at the support sets and the query inputs alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from refimpl.tasks import TaskBatch
+
+Predictor = Callable[[TaskBatch], np.ndarray]
+GUESSING = -1.4, 0.5  # mean and deviation of the logit of c_j: about one in five
+
+
+def item_means(train: TaskBatch, items: int) -> np.ndarray:
+    """The share of right answers to each item, or its mean score: [J].
+
+    One more answer, the mean of all, is counted in, so that an item that nobody
+    met has a mean too, and none is exactly 0 or 1.
+    """
+    _, x, y = train.observed()
+    item = x[:, 0].astype(int)
+    count = np.bincount(item, minlength=items)
+    return (np.bincount(item, y[:, 0], minlength=items) + y.mean()) / (count + 1)
+
+
+def item_mean(train: TaskBatch, items: int) -> Predictor:
+    """Everyone answers an item as the mean of all: nothing about the student."""
+    means = item_means(train, items)
+    return lambda batch: means[batch.query_x[..., :1].astype(int)]
+
+
+def shrunken_student_mean(train: TaskBatch, items: int) -> Predictor:
+    """The item's mean, plus a share of how far the student's answers lay above theirs.
+
+    The share is K / (K + s2 / t2), where s2 is the variance of one residual within
+    a student, t2 the variance of students' levels: moments of ``train``.
+    """
+    means = item_means(train, items)
+    student, x, y = train.observed()
+    residual = y[:, 0] - means[x[:, 0].astype(int)]
+    n = np.bincount(student)
+    level = np.bincount(student, residual) / n
+    within = ((residual - level[student]) ** 2).sum() / (len(residual) - len(n))
+    between = max(np.mean(level**2 - within / n), 0.0)
+
+    def predict(batch: TaskBatch) -> np.ndarray:
+        mask = batch.support_mask
+        known = batch.support_y[..., 0] - means[batch.support_x[..., 0].astype(int)]
+        total = (known * mask).sum(axis=1)
+        own = between * total / (mask.sum(axis=1) * between + within)
+        return means[batch.query_x[..., :1].astype(int)] + own[:, None, None]
+
+    return predict
+
+
+def item_response(
+    train: TaskBatch,
+    items: int,
+    dims: int = 1,
+    guessing: bool = False,
+    options: int = 0,
+) -> Predictor:
+    """Item response theory: P(right | theta) = c_j + (1 - c_j) sigmoid(a_j . theta + b_j).
+
+    The two-parameter model of Birnbaum (1968) has c_j = 0; ``guessing`` makes it the
+    three-parameter model, with a weak prior on c_j. With ``options``, wrong answers
+    choose among them by a softmax that is linear in theta, for batches whose inputs
+    tell which: a nested logit model (Suh & Bolt 2010).
+
+    Items are fitted by marginal maximum likelihood (Bock & Aitkin 1981), over a grid
+    of abilities theta ~ N(0, I) in ``dims`` dimensions. For a student the support set
+    turns this into a posterior on the grid, and the prediction is the posterior's mean
+    of P(right | theta), a little better than P at the mean ability (EAP).
+    """
+    import torch  # for gradients; loads slowly
+
+    points, log_prior = _grid(dims)
+    answers = torch.as_tensor(_outcomes(train, items, options))
+    start = np.log(item_means(train, items) / (1 - item_means(train, items)))
+    rng = np.random.default_rng(0)
+    slopes = np.concatenate(  # the further ones small, but not alike
+        [np.full((items, 1), 0.8), rng.normal(0, 0.3, (items, dims - 1))], axis=1
+    )
+    b, a, c = map(torch.tensor, (start, slopes, np.full(items, GUESSING[0])))
+    to_option = torch.zeros(items, options, dims + 1, dtype=torch.float64)
+    free = [b, a] + [c] * guessing + [to_option] * (options > 0)
+    for tensor in free:
+        tensor.requires_grad_()
+
+    def log_probabilities() -> torch.Tensor:
+        """Of right, wrong, and each option if wrong: [P, J (2 + options)]."""
+        c_j = torch.sigmoid(c) if guessing else torch.zeros(items)
+        right = c_j + (1 - c_j) * torch.sigmoid(points @ a.T + b)
+        logs = [right.log()[..., None], (1 - right).log()[..., None]]
+        if options:
+            with_one = torch.nn.functional.pad(points, (0, 1), value=1.0)
+            logits = torch.einsum("pd,jod->pjo", with_one, to_option)
+            logs.append(logits.log_softmax(dim=2))
+        return torch.cat(logs, dim=2).flatten(1)
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        joint = answers @ log_probabilities().T + log_prior
+        value = -joint.logsumexp(dim=1).mean()
+        if guessing:
+            value = value + (((c - GUESSING[0]) / GUESSING[1]) ** 2).sum() / 2 / len(train)
+        value.backward()
+        return value
+
+    optimizer = torch.optim.LBFGS(free, max_iter=200, line_search_fn="strong_wolfe")
+    optimizer.step(loss)
+    logs = log_probabilities().detach().numpy()
+    right = np.exp(logs.reshape(len(points), items, -1)[..., 0])
+    prior = log_prior.numpy()
+
+    def predict(batch: TaskBatch) -> np.ndarray:
+        joint = _outcomes(batch, items, options, support_only=True) @ logs.T + prior
+        posterior = np.exp(joint - joint.max(axis=1, keepdims=True))
+        posterior /= posterior.sum(axis=1, keepdims=True)
+        asked = batch.query_x[..., 0].astype(int)
+        return np.take_along_axis(posterior @ right, asked, axis=1)[..., None]
+
+    return predict
+
+
+def _grid(dims: int):
+    """Abilities [P, dims] from -4 to 4, and the logarithms of their weights [P]."""
+    import torch
+
+    line = torch.linspace(-4, 4, {1: 41, 2: 17}[dims], dtype=torch.float64)
+    points = torch.cartesian_prod(*[line] * dims).reshape(-1, dims)
+    return points, (-(points**2).sum(dim=1) / 2).log_softmax(dim=0)
+
+
+def _outcomes(
+    batch: TaskBatch, items: int, options: int, support_only: bool = False
+) -> np.ndarray:
+    """Each student's answers as counts of right, wrong and option: [M, J (2 + O)]."""
+    out = np.zeros((len(batch), items, 2 + options))
+    for part in ("support",) if support_only else ("support", "query"):
+        x, y, mask = (getattr(batch, f"{part}_{name}") for name in ("x", "y", "mask"))
+        student, place = np.nonzero(mask)
+        item, right = x[student, place, 0].astype(int), y[student, place, 0] == 1
+        out[student, item, np.where(right, 0, 1)] = 1
+        if options:
+            chosen = x[student, place, 1].astype(int)
+            told = (chosen > 0) & ~right
+            out[student[told], item[told], 1 + chosen[told]] = 1
+    return out.reshape(len(batch), -1)
