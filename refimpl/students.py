@@ -7,15 +7,13 @@ student's known answers, everything else is meta-learned over many students.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from refimpl.maml import meta_train, mlp, predict
+from refimpl.maml import mlp
 from refimpl.maml.inner import LossFn, Rates
-from refimpl.tasks import TaskBatch
 
 NUM_STEPS = 3
 

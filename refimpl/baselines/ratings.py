@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from refimpl.tasks import TaskBatch
 
-Predictor = Callable[[TaskBatch], np.ndarray]
+
+@dataclass(frozen=True)
+class CrossedEffects:
+    """Rating = mean + item + student: predicts a student's from the support set."""
+
+    mean: float
+    items: np.ndarray  # v_j
+    variances: dict[str, float]  # of "items", "students", and "noise"
+
+    def __call__(self, batch: TaskBatch) -> np.ndarray:
+        expected = self.mean + self.items[batch.support_x[..., 0].astype(int)]
+        left = (batch.support_y[..., 0] - expected) * batch.support_mask
+        known, t2_u = batch.support_mask.sum(axis=1), self.variances["students"]
+        own = t2_u * left.sum(axis=1) / (known * t2_u + self.variances["noise"])
+        asked = batch.query_x[..., :1].astype(int)
+        return self.mean + self.items[asked] + own[:, None, None]
 
 
-def crossed_effects(train: TaskBatch, items: int) -> Predictor:
-    """Rating = mean + lecturer + student + noise: a mixed model with two groupings.
+def crossed_effects(train: TaskBatch, items: int) -> CrossedEffects:
+    """A mixed model with two groupings, students and items (here lecturers).
 
     y_ij = mu + v_j + u_i + e_ij with v_j ~ N(0, t2_v), u_i ~ N(0, t2_u) and
     e_ij ~ N(0, s2). Mean and variances by maximum likelihood over ``train``; the v_j
     are then predicted from all of ``train``, and a new student's u_i from the
     support set, as the shrunken mean of what is left: the best linear unbiased
     predictor, given the v_j (Bates, Maechler, Bolker & Walker 2015 fit such models).
-
-    The ``predict.variances`` are t2_v, t2_u and s2.
 
     Raises
     ------
@@ -79,12 +92,5 @@ def crossed_effects(train: TaskBatch, items: int) -> Predictor:
         raise RuntimeError(f"crossed_effects: no convergence, {fit.message}")
     _, mu, v, s2 = solve(fit.x)
     t2_v, t2_u = s2 * np.exp(fit.x)
-
-    def predict(batch: TaskBatch) -> np.ndarray:
-        expected = mu + v[batch.support_x[..., 0].astype(int)]
-        left = (batch.support_y[..., 0] - expected) * batch.support_mask
-        own = t2_u * left.sum(axis=1) / (batch.support_mask.sum(axis=1) * t2_u + s2)
-        return (mu + v)[batch.query_x[..., :1].astype(int)] + own[:, None, None]
-
-    predict.variances = (t2_v, t2_u, s2)
-    return predict
+    variances = {"items": float(t2_v), "students": float(t2_u), "noise": float(s2)}
+    return CrossedEffects(float(mu), v, variances)

@@ -37,6 +37,8 @@ def item_mean(train: TaskBatch, items: int) -> Predictor:
 def shrunken_student_mean(train: TaskBatch, items: int) -> Predictor:
     """The item's mean, plus a share of how far the student's answers lay above theirs.
 
+    A linear rule: a prediction may leave the range from 0 to 1.
+
     The share is K / (K + s2 / t2), where s2 is the variance of one residual within
     a student, t2 the variance of students' levels: moments of ``train``.
     """
@@ -65,7 +67,7 @@ def item_response(
     guessing: bool = False,
     options: int = 0,
 ) -> Predictor:
-    """Item response theory: P(right | theta) = c_j + (1 - c_j) sigmoid(a_j . theta + b_j).
+    """Item response theory: P(right) = c_j + (1 - c_j) sigmoid(a_j . theta + b_j).
 
     The two-parameter model of Birnbaum (1968) has c_j = 0; ``guessing`` makes it the
     three-parameter model, with a weak prior on c_j. With ``options``, wrong answers
@@ -75,7 +77,7 @@ def item_response(
     Items are fitted by marginal maximum likelihood (Bock & Aitkin 1981), over a grid
     of abilities theta ~ N(0, I) in ``dims`` dimensions. For a student the support set
     turns this into a posterior on the grid, and the prediction is the posterior's mean
-    of P(right | theta), a little better than P at the mean ability (EAP).
+    of P(right), which is a little better than P at the posterior's mean (EAP).
     """
     import torch  # for gradients; loads slowly
 
@@ -108,7 +110,9 @@ def item_response(
         joint = answers @ log_probabilities().T + log_prior
         value = -joint.logsumexp(dim=1).mean()
         if guessing:
-            value = value + (((c - GUESSING[0]) / GUESSING[1]) ** 2).sum() / 2 / len(train)
+            value = value + (((c - GUESSING[0]) / GUESSING[1]) ** 2).sum() / 2 / len(
+                train
+            )
         value.backward()
         return value
 

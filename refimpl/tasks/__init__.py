@@ -2,6 +2,16 @@
 
 from refimpl.tasks.batch import TaskBatch, rmse, summarize
 from refimpl.tasks.growth import GrowthTasks
+from refimpl.tasks.ratings import RatingTasks
+from refimpl.tasks.responses import ResponseTasks
 from refimpl.tasks.sinusoid import SinusoidTasks
 
-__all__ = ["GrowthTasks", "SinusoidTasks", "TaskBatch", "rmse", "summarize"]
+__all__ = [
+    "GrowthTasks",
+    "RatingTasks",
+    "ResponseTasks",
+    "SinusoidTasks",
+    "TaskBatch",
+    "rmse",
+    "summarize",
+]

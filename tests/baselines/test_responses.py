@@ -1,0 +1,134 @@
+"""Item response theory and means, against worlds with known parameters."""
+
+import numpy as np
+import pytest
+
+from refimpl.baselines import item_mean, item_response, shrunken_student_mean
+from refimpl.tasks import ResponseTasks, TaskBatch
+
+
+def as_batch(answers, known, rng):
+    """Each student's answers [M, J] in random order: ``known`` support, rest query."""
+    order = rng.permuted(
+        np.tile(np.arange(answers.shape[1]), (len(answers), 1)), axis=1
+    )
+    y = np.take_along_axis(answers, order, axis=1)
+    arrays = []
+    for part in (slice(known), slice(known, None)):
+        x = order[:, part, None].astype(np.float32)
+        own = y[:, part, None].astype(np.float32)
+        arrays += [x, own, np.ones(own.shape[:2], np.float32)]
+    return TaskBatch(*arrays)
+
+
+@pytest.fixture(scope="module")
+def world():
+    """1,500 students, 20 items of a two-parameter model, and what is true of them."""
+    rng = np.random.default_rng(0)
+    a, b = rng.uniform(0.7, 2.0, 20), rng.normal(0, 1, 20)
+    theta = rng.normal(size=1500)
+    p = 1 / (1 + np.exp(-(theta[:, None] * a + b)))
+    answers = (rng.random(p.shape) < p).astype(float)
+    return p, as_batch(answers[:1000], 10, rng), as_batch(answers[1000:], 10, rng)
+
+
+def loss(prediction, batch):
+    y, prediction = batch.query_y, prediction.clip(0.001, 0.999)
+    return -np.mean(y * np.log(prediction) + (1 - y) * np.log(1 - prediction))
+
+
+def test_item_response_comes_near_the_truth_and_beats_the_means(world):
+    p, train, new = world
+    truth = np.take_along_axis(p[1000:], new.query_x[..., 0].astype(int), axis=1)
+    made = item_response(train, 20)(new)
+    best = item_response(new, 20)(new)  # its queries are seen: a leak, and lower
+    assert loss(best, new) < loss(made, new)
+    for simple in (item_mean, shrunken_student_mean):
+        assert loss(made, new) < loss(simple(train, 20)(new), new) - 0.005
+    assert loss(truth[..., None], new) < loss(made, new)
+
+
+def test_without_answers_everybody_is_average(world):
+    _, train, new = world
+    nobody = new.map(np.copy)
+    nobody.support_mask[:] = 0
+    for method in (item_mean, shrunken_student_mean, item_response):
+        prediction = method(train, 20)(nobody)
+        item = nobody.query_x[..., 0].astype(int)
+        for j in range(20):
+            assert np.ptp(prediction[item == j]) < 1e-6
+
+
+def test_predictions_do_not_depend_on_the_query_answers(world):
+    _, train, new = world
+    other = new.map(np.copy)
+    other.query_y[:] = 1 - other.query_y
+    for method in (item_mean, shrunken_student_mean, item_response):
+        predict = method(train, 20)
+        np.testing.assert_array_equal(predict(new), predict(other))
+
+
+def test_guessing_is_found_where_there_is_some():
+    rng = np.random.default_rng(1)
+    a, b = np.full(15, 1.8), rng.normal(0, 1, 15)
+    p = 0.25 + 0.75 / (1 + np.exp(-(rng.normal(size=3000)[:, None] * a + b)))
+    answers = (rng.random(p.shape) < p).astype(float)
+    train, new = as_batch(answers[:2500], 8, rng), as_batch(answers[2500:], 8, rng)
+    plain, guess = (item_response(train, 15, guessing=g)(new) for g in (False, True))
+    assert loss(guess, new) < loss(plain, new)
+    assert guess.min() > 0.2
+
+
+def test_two_dimensions_are_found_where_there_are_two():
+    rng = np.random.default_rng(2)
+    theta = rng.normal(size=(2000, 2))
+    kind = np.arange(16) % 2
+    p = 1 / (1 + np.exp(-2 * theta[:, kind]))
+    answers = (rng.random(p.shape) < p).astype(float)
+    train, new = as_batch(answers[:1500], 8, rng), as_batch(answers[1500:], 8, rng)
+    one, two = (item_response(train, 16, dims=d)(new) for d in (1, 2))
+    assert loss(two, new) < loss(one, new) - 0.02
+
+
+def test_the_likelihood_is_no_worse_than_irtorchs():
+    """irtorch fits the same model; ours must reach its held-out likelihood."""
+    import torch
+    from irtorch.estimation_algorithms import MML
+    from irtorch.models import ThreeParameterLogistic
+
+    tasks = ResponseTasks("quantitative")
+    people, items = tasks.splits["train"][:600], 20
+    answers = tasks.correct[people][:, :items]
+    train = as_batch(answers[:400], 10, np.random.default_rng(0))
+    new = as_batch(answers[400:], 10, np.random.default_rng(1))
+    model = ThreeParameterLogistic(items=items)
+    torch.manual_seed(0)
+    model.fit(torch.as_tensor(answers[:400]), algorithm=MML(), max_epochs=150)
+    line = torch.linspace(-4, 4, 41)
+    with torch.no_grad():
+        right = model(line[:, None]).double().numpy()
+    joint = -(line.double().numpy() ** 2) / 2
+    rows = np.arange(len(new))[:, None]
+    joint = joint + sum(
+        np.log(np.where(y == 1, right.T[j], 1 - right.T[j]))
+        for j, y in (
+            (new.support_x[:, k, 0].astype(int), new.support_y[:, k]) for k in range(10)
+        )
+    )
+    posterior = np.exp(joint - joint.max(axis=1, keepdims=True))
+    posterior /= posterior.sum(axis=1, keepdims=True)
+    theirs = (posterior @ right)[rows, new.query_x[..., 0].astype(int)][..., None]
+    ours = item_response(train, items, guessing=True)(new)
+    assert loss(ours, new) < loss(theirs, new) + 0.002
+    assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.98
+
+
+def test_options_tell_more_than_right_and_wrong():
+    tasks = ResponseTasks("quantitative", options=True)
+    rng = np.random.default_rng(0)
+    train = tasks.sample(800, 79, "train", rng, queries=1)
+    new = tasks.all(10, "validation", rng)
+    blind, told = (
+        item_response(train, 80, guessing=True, options=o)(new) for o in (0, 6)
+    )
+    assert loss(told, new) < loss(blind, new)
