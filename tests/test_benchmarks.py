@@ -132,5 +132,12 @@ def test_ppo_speed(tmp_path):
 def test_ppo_ablation(tmp_path):
     sizes = ["--seeds", 1, "--steps", "CartPole-v1=1000"]
     run("benchmarks.ppo_ablation", *sizes, "--out", tmp_path)
-    made = pd.read_csv(tmp_path / "ppo_ablation.csv", comment="#")
-    assert made["variant"].nunique() > 5
+    for name in ("ppo_ablation.csv", "ppo_ablation_curves.csv"):
+        made, committed = made_and_committed(tmp_path, name)
+        assert [*made] == [*committed]
+        assert set(made["environment"]) == {"CartPole-v1"}
+        assert set(committed["environment"]) == {"CartPole-v1", "Pendulum-v1"}
+        for _, rows in committed.groupby("environment"):
+            assert set(rows["variant"]) == set(made["variant"])
+            assert (rows.groupby("variant")["seed"].nunique() >= 3).all()
+        assert committed["return"].notna().all()
