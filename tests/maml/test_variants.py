@@ -58,6 +58,7 @@ def test_anil_leaves_the_body_bit_for_bit_and_trains_it_all_the_same(model, batc
     head = only(model, ["4."], 0.1)
     adapted = adapt(model, params_of(model), *support(batch), fast_lr=head, num_steps=3)
     for name, before in model.named_parameters():
+        assert (adapted[name] is before) == (not name.startswith("4."))
         assert torch.equal(adapted[name], before) == (not name.startswith("4."))
     meta_loss(model, params_of(model), batch, fast_lr=head).backward()
     assert all(p.grad.abs().sum() > 0 for p in model.parameters())
