@@ -141,3 +141,28 @@ def test_ppo_ablation(tmp_path):
             assert set(rows["variant"]) == set(made["variant"])
             assert (rows.groupby("variant")["seed"].nunique() >= 3).all()
         assert committed["return"].notna().all()
+
+
+def test_students(tmp_path):
+    sizes = ["--seeds", 1, "--iterations", 30, "--data", "ratings"]
+    run("benchmarks.students", *sizes, "--out", tmp_path)
+    for name in ("students.csv", "students_paired.csv"):
+        made, committed = made_and_committed(tmp_path, name)
+        ratings = committed.query("data == 'ratings'").dropna(axis=1)
+        assert [*made] == [*ratings]
+        assert set(committed["data"]) == {"quantitative", "verbal", "ratings"}
+    made, committed = (
+        table.query("data == 'ratings' and seed == 0 and method != 'student model'")
+        for table in made_and_committed(tmp_path, "students.csv")
+    )
+    key = ["method", "shots"]
+    # The rivals do not depend on how long the student model is trained.
+    pd.testing.assert_series_equal(
+        made.set_index(key)["rmse"], committed.set_index(key)["rmse"], rtol=1e-3
+    )
+    made, _ = load_tensors(tmp_path / "students_ratings.safetensors")
+    for name in ("quantitative", "verbal", "ratings"):
+        committed, note = load_tensors(RESULTS / f"students_{name}.safetensors")
+        assert note["command"].endswith("students --seeds 3 --iterations 3000")
+        assert set(committed) == set(made)
+    assert all(made[name].shape == committed[name].shape for name in committed)
