@@ -24,11 +24,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import scipy.stats
 import torch
 from sklearn.metrics import log_loss, roc_auc_score
 
@@ -42,40 +43,75 @@ from refimpl.baselines import (
 )
 from refimpl.maml import binary_cross_entropy, mse, save_tensors
 from refimpl.students import ContextRates, StudentModel, forecast, learn
-from refimpl.tasks import RatingTasks, ResponseTasks, TaskBatch
+from refimpl.tasks import RatingTasks, ResponseTasks, TaskBatch, summarize
 
 SHOTS = (5, 10)
 ITEMS, OPTIONS = 80, 6
 Predictor = Callable[[TaskBatch], np.ndarray]
 
 
-def answer_model(
-    tasks: ResponseTasks, seed: int, iterations: int
-) -> tuple[StudentModel, ContextRates]:
-    """A student model of a test, trained with 5 and 10 known answers in turn."""
-    rng = np.random.default_rng(0)
-    means = item_means(tasks.all(79, "train", rng, queries=1), ITEMS)
-    options = OPTIONS if tasks.options else 0
-    model = StudentModel(np.log(means / (1 - means)), options, seed=seed)
+@dataclass
+class Method:
+    """Predicts batches of ``tasks``; ``train`` gives a student model for a seed."""
 
-    def draw(rng: np.random.Generator) -> TaskBatch:
-        return tasks.sample(64, int(rng.choice(SHOTS)), "train", rng, queries=60)
-
-    rates = learn(model, draw, binary_cross_entropy, iterations=iterations, seed=seed)
-    return model, rates
+    tasks: ResponseTasks | RatingTasks
+    predict: Predictor | None = None
+    train: Callable[[int], tuple[StudentModel, ContextRates]] | None = None
 
 
-def rating_model(
-    tasks: RatingTasks, start: np.ndarray, seed: int, iterations: int
-) -> tuple[StudentModel, ContextRates]:
-    """A student model of ratings; students differ little, so it is small."""
-    model = StudentModel(start, context=1, embedding=2, width=4, seed=seed)
+def answer_methods(test: str, iterations: int) -> dict[str, Method]:
+    """What is compared on a test; the last is the model whose checkpoint is shipped."""
+    plain, told = (ResponseTasks(test, options=options) for options in (False, True))
+    known = told.all(79, "train", np.random.default_rng(0), queries=1)
+    means = item_means(known, ITEMS)
 
-    def draw(rng: np.random.Generator) -> TaskBatch:
-        return tasks.sample(64, int(rng.choice(SHOTS)), "train", rng)
+    def train(seed: int, tasks: ResponseTasks, options: int):
+        model = StudentModel(np.log(means / (1 - means)), options, seed=seed)
 
-    rates = learn(model, draw, mse, fast_lr=0.02, iterations=iterations, seed=seed)
-    return model, rates
+        def draw(rng: np.random.Generator) -> TaskBatch:
+            return tasks.sample(64, int(rng.choice(SHOTS)), "train", rng, queries=60)
+
+        loss_fn = binary_cross_entropy
+        return model, learn(model, draw, loss_fn, iterations=iterations, seed=seed)
+
+    irt = partial(item_response, known, ITEMS)
+    return {
+        "item mean": Method(plain, item_mean(known, ITEMS)),
+        "shrunken student mean": Method(plain, shrunken_student_mean(known, ITEMS)),
+        "2PL": Method(plain, irt()),
+        "3PL": Method(plain, irt(guessing=True)),
+        "3PL, two dimensions": Method(plain, irt(2, guessing=True)),
+        "nested logit, options": Method(told, irt(2, guessing=True, options=OPTIONS)),
+        "student model": Method(plain, train=partial(train, tasks=plain, options=0)),
+        "student model, options": Method(
+            told, train=partial(train, tasks=told, options=OPTIONS)
+        ),
+    }
+
+
+def rating_methods(iterations: int) -> dict[str, Method]:
+    """What is compared on the ratings. Students differ little: the model is small."""
+    tasks = RatingTasks()
+    items = tasks.lecturers
+    known = tasks.all(0, "train", np.random.default_rng(0))
+    crossed = crossed_effects(known, items)
+
+    def train(seed: int):
+        sizes = {"context": 1, "embedding": 2, "width": 4}
+        model = StudentModel(crossed.mean + crossed.items, seed=seed, **sizes)
+
+        def draw(rng: np.random.Generator) -> TaskBatch:
+            return tasks.sample(64, int(rng.choice(SHOTS)), "train", rng)
+
+        short = {"iterations": max(3, iterations // 10), "seed": seed}
+        return model, learn(model, draw, mse, fast_lr=0.02, **short)
+
+    return {
+        "item mean": Method(tasks, item_mean(known, items)),
+        "shrunken student mean": Method(tasks, shrunken_student_mean(known, items)),
+        "crossed effects": Method(tasks, crossed),
+        "student model": Method(tasks, train=train),
+    }
 
 
 def student_losses(prediction: np.ndarray, batch: TaskBatch, ratings: bool):
@@ -111,81 +147,37 @@ def main(seeds: int, iterations: int, data: list[str], out: Path) -> None:
     for name in data:
         losses: dict[tuple, list[np.ndarray]] = {}
         ratings = name == "ratings"
-
-        def judge(
-            method: str,
-            predict: Predictor,
-            seed: int,
-            tasks: ResponseTasks | RatingTasks,
-            losses: dict = losses,
-            name: str = name,
-        ) -> None:
-            for k in SHOTS:
-                batch = tasks.all(k, "test", np.random.default_rng([seed, k]))
-                made = predict(batch)
-                is_rating = name == "ratings"
-                found = scores(made, batch, is_rating)
-                key = {"data": name, "method": method, "shots": k, "seed": seed}
-                rows.append(key | found)
-                own = student_losses(made, batch, is_rating)
-                losses.setdefault((method, k), []).append(own)
-                print(*rows[-1].values(), flush=True)
-
-        if ratings:
-            plain = RatingTasks()
-            known = plain.all(0, "train", np.random.default_rng(0))
-            crossed = crossed_effects(known, plain.lecturers)
-            start = crossed.mean + crossed.items
-            rivals = {
-                "item mean": item_mean(known, plain.lecturers),
-                "shrunken student mean": shrunken_student_mean(known, plain.lecturers),
-                "crossed effects": crossed,
-            }
-            models = {"student model": plain}
-        else:
-            plain, told = (ResponseTasks(name, options=o) for o in (False, True))
-            known = told.all(79, "train", np.random.default_rng(0), queries=1)
-            rivals = {
-                "item mean": item_mean(known, ITEMS),
-                "shrunken student mean": shrunken_student_mean(known, ITEMS),
-                "2PL": item_response(known, ITEMS),
-                "3PL": item_response(known, ITEMS, guessing=True),
-                "3PL, two dimensions": item_response(known, ITEMS, 2, guessing=True),
-                "nested logit, options": item_response(
-                    known, ITEMS, 2, guessing=True, options=OPTIONS
-                ),
-            }
-            models = {"student model": plain, "student model, options": told}
+        loss_fn = mse if ratings else binary_cross_entropy
+        methods = (
+            rating_methods(iterations) if ratings else answer_methods(name, iterations)
+        )
         for seed in range(seeds):
-            for method, predict in rivals.items():
-                tasks = plain if ratings or "options" not in method else told
-                judge(method, predict, seed, tasks)
-            for method, tasks in models.items():
-                if ratings:
-                    made = rating_model(tasks, start, seed, max(3, iterations // 10))
-                else:
-                    made = answer_model(tasks, seed, iterations)
-                model, rates = made
-                loss_fn = mse if ratings else binary_cross_entropy
-                judge(
-                    method,
-                    lambda batch, m=model, r=rates, f=loss_fn: forecast(
-                        m, r(), batch, f
-                    ),
-                    seed,
-                    tasks,
-                )
-                if seed == 0:  # of the tests the last, which is told the options
-                    save(out / f"students_{name}.safetensors", model, rates, command)
+            for method, how in methods.items():
+                predict = how.predict
+                if how.train:
+                    model, rates = how.train(seed)
+                    predict = partial(forecast, model, rates, loss_fn=loss_fn)
+                    if seed == 0:  # the last one stays
+                        save(
+                            out / f"students_{name}.safetensors", model, rates, command
+                        )
+                for k in SHOTS:
+                    batch = how.tasks.all(k, "test", np.random.default_rng([seed, k]))
+                    made = predict(batch)
+                    key = {"data": name, "method": method, "shots": k, "seed": seed}
+                    rows.append(key | scores(made, batch, ratings))
+                    own = student_losses(made, batch, ratings)
+                    losses.setdefault((method, k), []).append(own)
+                    print(*rows[-1].values(), flush=True)
         for (method, k), own in losses.items():
             ours = "student model" + ", options" * ("options" in method)
             if method == ours:
                 continue
             gap = np.mean(own, axis=0) - np.mean(losses[ours, k], axis=0)
-            half = scipy.stats.sem(gap) * scipy.stats.t.ppf(0.975, len(gap) - 1)
+            found = summarize(gap)
             row = {"data": name, "rival": method, "against": ours, "shots": k}
-            row |= {"gap": gap.mean(), "low": gap.mean() - half}
-            pairs.append(row | {"high": gap.mean() + half})
+            row |= {"gap": found["mean"], "low": found["low"], "high": found["high"]}
+            pairs.append(row)
         write_table(out / "students.csv", pd.DataFrame(rows), command)
         write_table(out / "students_paired.csv", pd.DataFrame(pairs), command)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from refimpl.maml import binary_cross_entropy, meta_train, mlp, predict
-from refimpl.maml.inner import LossFn, Params, Rates
+from refimpl.maml.inner import FastLr, LossFn, Params, Rates
 from refimpl.tasks import TaskBatch
 
 NUM_STEPS = 3
@@ -135,12 +135,12 @@ def learn(
 
 
 def forecast(
-    model: StudentModel, rates: Rates, batch: TaskBatch, loss_fn: LossFn
+    model: StudentModel, rates: FastLr, batch: TaskBatch, loss_fn: LossFn
 ) -> np.ndarray:
     """Every query's prediction, [M, Q, 1], after adapting to the support sets.
 
-    With ``binary_cross_entropy`` a probability, else a score. ``rates`` are a dict,
-    such as a :class:`ContextRates` returns when it is called.
+    With ``binary_cross_entropy`` a probability, else a score. ``rates`` are what
+    :func:`learn` returned, or a dict, as :func:`refimpl.maml.adapt` takes it.
     """
     params: Params = dict(model.named_parameters())
     out = predict(model, params, batch, summed(loss_fn), NUM_STEPS, fast_lr=rates)[-1]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refimpl.baselines.responses import ShrunkenLevel
 from refimpl.tasks import TaskBatch
 
 
@@ -18,12 +19,8 @@ class CrossedEffects:
     variances: dict[str, float]  # of "items", "students", and "noise"
 
     def __call__(self, batch: TaskBatch) -> np.ndarray:
-        expected = self.mean + self.items[batch.support_x[..., 0].astype(int)]
-        left = (batch.support_y[..., 0] - expected) * batch.support_mask
-        known, t2_u = batch.support_mask.sum(axis=1), self.variances["students"]
-        own = t2_u * left.sum(axis=1) / (known * t2_u + self.variances["noise"])
-        asked = batch.query_x[..., :1].astype(int)
-        return self.mean + self.items[asked] + own[:, None, None]
+        between, within = self.variances["students"], self.variances["noise"]
+        return ShrunkenLevel(self.mean + self.items, between, within)(batch)
 
 
 def crossed_effects(train: TaskBatch, items: int) -> CrossedEffects:
@@ -46,9 +43,9 @@ def crossed_effects(train: TaskBatch, items: int) -> CrossedEffects:
     student, x, y = train.observed()
     item = x[:, 0].astype(int)
     students = len(train)
-    met = np.zeros((students, items))  # Z: how often student i rated lecturer j
+    met = np.zeros((students, items))  # how often student i rated lecturer j
     np.add.at(met, (student, item), 1)
-    n = np.bincount(student, minlength=students)
+    one_i, one_j = met.sum(axis=1), met.sum(axis=0)
     total_i = np.bincount(student, y[:, 0], minlength=students)
     total_j = np.bincount(item, y[:, 0], minlength=items)
 
@@ -59,9 +56,8 @@ def crossed_effects(train: TaskBatch, items: int) -> CrossedEffects:
         has an inverse in closed form. What remains is one system over lecturers.
         """
         r_v, r_u = np.exp(log_ratios)
-        share = r_u / (1 + r_u * n)
-        shrunk = met * share[:, None]
-        lecturers = np.diag(met.sum(axis=0)) - met.T @ shrunk
+        share = r_u / (1 + r_u * one_i)
+        lecturers = np.diag(one_j) - met.T @ (met * share[:, None])
         factor = cho_factor(lecturers + np.eye(items) / r_v)
 
         def weigh(sums_i: np.ndarray, sums_j: np.ndarray) -> np.ndarray:
@@ -72,13 +68,12 @@ def crossed_effects(train: TaskBatch, items: int) -> CrossedEffects:
             own = plain - (share * a_i * b_i).sum()
             return own - (a_j - met.T @ (share * a_i)) @ weigh(b_i, b_j)
 
-        one_i, one_j = n.astype(float), met.sum(axis=0)
         one = product(one_i, one_j, one_i, one_j, float(len(y)))
         mu = product(one_i, one_j, total_i, total_j, float(y.sum())) / one
         left_i, left_j = total_i - mu * one_i, total_j - mu * one_j
         squares = float(((y[:, 0] - mu) ** 2).sum())
         s2 = product(left_i, left_j, left_i, left_j, squares) / len(y)
-        log_det = np.log1p(r_u * n).sum() + items * np.log(r_v)
+        log_det = np.log1p(r_u * one_i).sum() + items * np.log(r_v)
         log_det += 2 * np.log(np.diag(factor[0])).sum()
         return len(y) * np.log(s2) + log_det, mu, weigh(left_i, left_j), s2
 

@@ -7,6 +7,7 @@ query's answer is right; it looks at the support sets and the query inputs alone
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,6 +15,25 @@ from refimpl.tasks import TaskBatch
 
 Predictor = Callable[[TaskBatch], np.ndarray]
 GUESSING = -1.4, 0.5  # mean and deviation of the logit of c_j: about one in five
+
+
+@dataclass(frozen=True)
+class ShrunkenLevel:
+    """An item's mean, plus a share of the student's mean lead over K known ones.
+
+    The share is K t2 / (K t2 + s2): the more answers, the more they are trusted.
+    """
+
+    items: np.ndarray  # [J]
+    between: float  # t2, the variance of students' levels
+    within: float  # s2, that of one answer around its student's level
+
+    def __call__(self, batch: TaskBatch) -> np.ndarray:
+        known = batch.support_y - self.items[batch.support_x[..., :1].astype(int)]
+        total = (known[..., 0] * batch.support_mask).sum(axis=1)
+        shots = batch.support_mask.sum(axis=1)
+        own = self.between * total / (shots * self.between + self.within)
+        return self.items[batch.query_x[..., :1].astype(int)] + own[:, None, None]
 
 
 def item_means(train: TaskBatch, items: int) -> np.ndarray:
@@ -34,13 +54,11 @@ def item_mean(train: TaskBatch, items: int) -> Predictor:
     return lambda batch: means[batch.query_x[..., :1].astype(int)]
 
 
-def shrunken_student_mean(train: TaskBatch, items: int) -> Predictor:
+def shrunken_student_mean(train: TaskBatch, items: int) -> ShrunkenLevel:
     """The item's mean, plus a share of how far the student's answers lay above theirs.
 
-    A linear rule: a prediction may leave the range from 0 to 1.
-
-    The share is K / (K + s2 / t2), where s2 is the variance of one residual within
-    a student, t2 the variance of students' levels: moments of ``train``.
+    The variances are moments of ``train``. It is a linear rule: for right and wrong a
+    prediction may leave the range from 0 to 1.
     """
     means = item_means(train, items)
     student, x, y = train.observed()
@@ -48,16 +66,7 @@ def shrunken_student_mean(train: TaskBatch, items: int) -> Predictor:
     n = np.bincount(student)
     level = np.bincount(student, residual) / n
     within = ((residual - level[student]) ** 2).sum() / (len(residual) - len(n))
-    between = max(np.mean(level**2 - within / n), 0.0)
-
-    def predict(batch: TaskBatch) -> np.ndarray:
-        mask = batch.support_mask
-        known = batch.support_y[..., 0] - means[batch.support_x[..., 0].astype(int)]
-        total = (known * mask).sum(axis=1)
-        own = between * total / (mask.sum(axis=1) * between + within)
-        return means[batch.query_x[..., :1].astype(int)] + own[:, None, None]
-
-    return predict
+    return ShrunkenLevel(means, max(np.mean(level**2 - within / n), 0.0), within)
 
 
 def item_response(
@@ -78,17 +87,21 @@ def item_response(
     of abilities theta ~ N(0, I) in ``dims`` dimensions. For a student the support set
     turns this into a posterior on the grid, and the prediction is the posterior's mean
     of P(right), which is a little better than P at the posterior's mean (EAP).
+    Raises a ValueError if ``dims`` is neither 1 nor 2.
     """
     import torch  # for gradients; loads slowly
 
+    if dims not in (1, 2):
+        raise ValueError(f"dims: expected 1 or 2, got {dims}")
     points, log_prior = _grid(dims)
     answers = torch.as_tensor(_outcomes(train, items, options))
-    start = np.log(item_means(train, items) / (1 - item_means(train, items)))
+    means = item_means(train, items)
     rng = np.random.default_rng(0)
     slopes = np.concatenate(  # the further ones small, but not alike
         [np.full((items, 1), 0.8), rng.normal(0, 0.3, (items, dims - 1))], axis=1
     )
-    b, a, c = map(torch.tensor, (start, slopes, np.full(items, GUESSING[0])))
+    logits = np.log(means / (1 - means))
+    b, a, c = map(torch.tensor, (logits, slopes, np.full(items, GUESSING[0])))
     to_option = torch.zeros(items, options, dims + 1, dtype=torch.float64)
     free = [b, a] + [c] * guessing + [to_option] * (options > 0)
     for tensor in free:
@@ -110,9 +123,8 @@ def item_response(
         joint = answers @ log_probabilities().T + log_prior
         value = -joint.logsumexp(dim=1).mean()
         if guessing:
-            value = value + (((c - GUESSING[0]) / GUESSING[1]) ** 2).sum() / 2 / len(
-                train
-            )
+            off = (c - GUESSING[0]) / GUESSING[1]
+            value = value + (off**2).sum() / 2 / len(train)
         value.backward()
         return value
 

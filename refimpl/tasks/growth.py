@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from refimpl.tasks.batch import TaskBatch
-from refimpl.tasks.checks import check_count, check_rng
-from refimpl.tasks.splits import rows_of, split_students
+from refimpl.tasks.checks import check_count
+from refimpl.tasks.splits import draw_students, rows_of, split_students
 
 FIRST_QUERY_WAVE = 3  # counted from 0: the fourth test and all later ones are queries
 MIN_WAVES = 5
@@ -60,7 +60,7 @@ class GrowthTasks:
         self.splits = split_students(n)
         if fold is not None:
             check_count("fold", fold, least=0, most=4)
-            fifths = np.array_split(np.random.default_rng(0).permutation(n), 5)
+            fifths = np.array_split(np.concatenate([*self.splits.values()]), 5)
             test = fifths.pop(fold)
             rest = np.concatenate(fifths)
             train, validation = np.split(rest, [len(rest) - int(0.15 * n)])
@@ -93,9 +93,7 @@ class GrowthTasks:
             If an argument is not what is listed here.
         """
         children = rows_of(self.splits, split)
-        tasks = check_count("tasks", tasks, least=1, most=len(children))
-        check_rng(rng)
-        return self._batch(rng.choice(children, size=tasks, replace=False), shots)
+        return self._batch(draw_students(children, tasks, rng), shots)
 
     def all(self, shots: int, split: str) -> TaskBatch:
         """Every child of a split, once; shapes and errors as for :meth:`sample`."""

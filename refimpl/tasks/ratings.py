@@ -6,7 +6,7 @@ import numpy as np
 
 from refimpl.tasks.batch import TaskBatch
 from refimpl.tasks.checks import check_count, check_rng
-from refimpl.tasks.splits import rows_of, split_students
+from refimpl.tasks.splits import draw_students, rows_of, split_students
 
 MIN_RATINGS = 15
 
@@ -79,9 +79,7 @@ class RatingTasks:
             If an argument is not what is listed here.
         """
         students = self._with_queries(shots, split)
-        tasks = check_count("tasks", tasks, least=1, most=len(students))
-        check_rng(rng)
-        return self._batch(rng.choice(students, size=tasks, replace=False), shots, rng)
+        return self._batch(draw_students(students, tasks, rng), shots, rng)
 
     def all(self, shots: int, split: str, rng: np.random.Generator) -> TaskBatch:
         """Everyone in a split with more than ``shots`` ratings. As :meth:`sample`."""

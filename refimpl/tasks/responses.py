@@ -6,7 +6,7 @@ import numpy as np
 
 from refimpl.tasks.batch import TaskBatch
 from refimpl.tasks.checks import check_count, check_rng
-from refimpl.tasks.splits import rows_of, split_students
+from refimpl.tasks.splits import draw_students, rows_of, split_students
 
 TESTS = ("quantitative", "verbal")
 
@@ -95,11 +95,7 @@ class ResponseTasks:
             If an argument is not what is listed here.
         """
         people = rows_of(self.splits, split)
-        tasks = check_count("tasks", tasks, least=1, most=len(people))
-        check_rng(rng)
-        return self._batch(
-            rng.choice(people, size=tasks, replace=False), shots, rng, queries
-        )
+        return self._batch(draw_students(people, tasks, rng), shots, rng, queries)
 
     def all(
         self, shots: int, split: str, rng: np.random.Generator, queries: int = 40

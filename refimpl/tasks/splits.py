@@ -1,8 +1,10 @@
-"""Splits by student: no one is met in training and in the test."""
+"""Students: split so that no one is met in training and in the test, and drawn."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from refimpl.tasks.checks import check_count, check_rng
 
 
 def split_students(n: int) -> dict[str, np.ndarray]:
@@ -17,3 +19,12 @@ def rows_of(splits: dict[str, np.ndarray], split: str) -> np.ndarray:
     if split not in splits:
         raise ValueError(f"split: expected one of {[*splits]}, got {split!r}")
     return splits[split]
+
+
+def draw_students(
+    students: np.ndarray, tasks: int, rng: np.random.Generator
+) -> np.ndarray:
+    """``tasks`` different ones; raises if there are not so many, or no generator."""
+    tasks = check_count("tasks", tasks, least=1, most=len(students))
+    check_rng(rng)
+    return rng.choice(students, size=tasks, replace=False)
