@@ -1,5 +1,14 @@
 """Worlds to act in, many students at once. NumPy and Gymnasium only."""
 
+from refimpl.envs.bandit import BernoulliBandit, BernoulliBandits
+from refimpl.envs.one_student import OneStudentEnv
 from refimpl.envs.two_state import TwoStateEnv, TwoStateVectorEnv, state_values
 
-__all__ = ["TwoStateEnv", "TwoStateVectorEnv", "state_values"]
+__all__ = [
+    "BernoulliBandit",
+    "BernoulliBandits",
+    "OneStudentEnv",
+    "TwoStateEnv",
+    "TwoStateVectorEnv",
+    "state_values",
+]

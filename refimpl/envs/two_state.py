@@ -18,6 +18,8 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
+from refimpl.envs.one_student import OneStudentEnv
+
 # P(next | state, action): next is 0 or 1, as the state, or 2, the course is over.
 TRANSITIONS = np.array(
     [
@@ -118,25 +120,8 @@ class TwoStateVectorEnv(gym.vector.VectorEnv):
         return np.eye(2, dtype=np.float32)[self.state]
 
 
-class TwoStateEnv(gym.Env):
+class TwoStateEnv(OneStudentEnv):
     """One student of :class:`TwoStateVectorEnv`, as a plain environment."""
 
     def __init__(self, max_steps: int = 20) -> None:
-        self.students = TwoStateVectorEnv(1, max_steps)
-        self.observation_space = self.students.single_observation_space
-        self.action_space = self.students.single_action_space
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.ndarray, dict]:
-        """Begin a course."""
-        super().reset(seed=seed)
-        self.students.generators = [self.np_random]
-        return self.students.reset()[0][0], {}
-
-    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict]:
-        """Practise once."""
-        observation, reward, terminated, truncated, _ = self.students.step(
-            np.array([action])
-        )
-        return observation[0], float(reward[0]), *map(bool, (terminated, truncated)), {}
+        super().__init__(TwoStateVectorEnv(1, max_steps))

@@ -76,13 +76,8 @@ class ActorCritic(keras.Model):
 
     def __init__(self, envs: Any, hidden: Sequence[int] = (64, 64), *, seed: int):
         super().__init__()
-        seen, chosen = envs.single_observation_space, envs.single_action_space
-        kind = {Discrete: Categorical, Box: Gaussian}.get(type(chosen))
-        if not kind or len(chosen.shape) > 1:
-            raise ValueError(f"envs: expected Discrete or Box actions, got {chosen}")
-        if not isinstance(seen, Box) or len(seen.shape) != 1:
-            raise ValueError(f"envs: expected a Box with one axis to see, got {seen}")
-        self.distribution = kind(chosen)
+        self.distribution = distribution_for(envs)
+        seen = envs.single_observation_space
         rng = np.random.default_rng(seed)
         # The last layer starts near 0: all actions are about equally likely.
         self.actor = _mlp([*seen.shape, *hidden, self.distribution.size], 0.01, rng)
@@ -91,6 +86,17 @@ class ActorCritic(keras.Model):
 
     def call(self, observations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return self.actor(observations), self.critic(observations)[:, 0]
+
+
+def distribution_for(envs: Any) -> Any:
+    """The kind of distribution that the actions need; ValueError if a space has none."""
+    seen, chosen = envs.single_observation_space, envs.single_action_space
+    kind = {Discrete: Categorical, Box: Gaussian}.get(type(chosen))
+    if not kind or len(chosen.shape) > 1:
+        raise ValueError(f"envs: expected Discrete or Box actions, got {chosen}")
+    if not isinstance(seen, Box) or len(seen.shape) != 1:
+        raise ValueError(f"envs: expected a Box with one axis to see, got {seen}")
+    return kind(chosen)
 
 
 def _mlp(sizes: Sequence[int], last_gain: float, rng: np.random.Generator) -> Any:

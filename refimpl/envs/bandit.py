@@ -1,0 +1,83 @@
+"""Bernoulli bandits: which of k kinds of exercise suits this student?
+
+Each arm is an exercise format (a video, a quiz, a worked example, ...). A student has
+a hidden success rate for each, drawn from a uniform distribution. In a lesson of n
+exercises the tutor chooses a format n times and sees whether the student succeeds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+
+from refimpl.envs.one_student import OneStudentEnv
+
+
+class BernoulliBandits(gym.vector.VectorEnv):
+    """N students, each for a lesson of ``pulls`` exercises, with next-step autoreset.
+
+    Action: an arm, 0 to ``arms`` - 1. Reward: 1 if the student succeeds, else 0. The
+    observation [N, 1] is the share of the lesson that is over. Each pull is an episode
+    of its own in the sense of RL-squared (``infos["episode_over"]``); Gymnasium's
+    episode, at whose end the student leaves (terminated), is the lesson.
+
+    Student i has a generator of its own, made from ``seed + i``. It draws, as a lesson
+    begins, the rates and then the luck of each pull: the same whatever is chosen.
+    Raises a ValueError if an action is not an arm.
+    """
+
+    def __init__(self, num_envs: int, pulls: int, arms: int) -> None:
+        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
+        self.num_envs, self.pulls, self.arms = num_envs, pulls, arms
+        self.single_observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
+        self.single_action_space = gym.spaces.Discrete(arms)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.generators: list[np.random.Generator] = []
+        self.step_number = pulls
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict]:
+        """Begin N lessons, each with a new student."""
+        super().reset(seed=seed)
+        if seed is not None or not self.generators:
+            seeds = [None if seed is None else seed + i for i in range(self.num_envs)]
+            self.generators = [seeding.np_random(s)[0] for s in seeds]
+        drawn = np.array([g.random(self.arms + self.pulls) for g in self.generators])
+        self.rates, self.luck = drawn[:, : self.arms], drawn[:, self.arms :]
+        self.step_number = 0
+        return self._observe(), {}
+
+    def step(
+        self, actions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
+        """Give each student an exercise; after the last, new students come."""
+        if self.step_number == self.pulls:
+            observation, _ = self.reset()
+            nothing = np.zeros(self.num_envs)
+            return observation, nothing, nothing > 0, nothing > 0, {}
+        if np.min(actions) < 0 or np.max(actions) >= self.arms:
+            raise ValueError(f"actions: expected arms from 0 to {self.arms - 1}")
+        rates = self.rates[np.arange(self.num_envs), actions]
+        rewards = (self.luck[:, self.step_number] < rates).astype(np.float64)
+        self.step_number += 1
+        over = np.full(self.num_envs, self.step_number == self.pulls)
+        every = np.ones(self.num_envs, dtype=bool)
+        return self._observe(), rewards, over, ~every, {"episode_over": every}
+
+    def _observe(self) -> np.ndarray:
+        share = self.step_number / self.pulls
+        return np.full((self.num_envs, 1), share, np.float32)
+
+
+class BernoulliBandit(OneStudentEnv):
+    """One student of :class:`BernoulliBandits`, as a plain environment."""
+
+    def __init__(self, pulls: int, arms: int) -> None:
+        super().__init__(BernoulliBandits(1, pulls, arms))
