@@ -48,6 +48,7 @@ class RecurrentActorCritic(keras.Model):
             return_sequences=True,
             kernel_initializer=orthogonal(1.0),
             recurrent_initializer=orthogonal(1.0),
+            seed=0,  # of a dropout that we do not use; without it, not reproducible
         )
         self.memory.build((None, None, inputs))
         # As in ActorCritic, all actions are about equally likely at first.
@@ -167,7 +168,12 @@ def train_rl2(
         trials = collector.collect(rng)
         advantages, returns = trial_advantages(trials, reward_scale, gamma, lambda_)
         batch = Batch(
-            trials.inputs, trials.actions, trials.log_prob, advantages, returns, everyone
+            trials.inputs,
+            trials.actions,
+            trials.log_prob,
+            advantages,
+            returns,
+            everyone,
         )
         order = [rng.permutation(n) for _ in range(epochs)]
         optimizer.learning_rate = learning_rate * linear_schedule(update / updates)

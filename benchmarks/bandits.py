@@ -1,0 +1,122 @@
+"""RL-squared on Bernoulli bandits, beside rules that people wrote (about TIME).
+
+    python -m benchmarks.bandits
+
+For each setting (n pulls, k arms) of Duan et al. (2016) that SETTINGS names: trains
+RL-squared with each seed, and lets every rule meet the same 10,000 new students. The
+constant of UCB1 and the discount of Gittins' index are the best of a list, on these very
+students: as in the paper, and in the rules' favor. Writes to benchmarks/results
+
+bandits.csv           for each setting, rule and seed: mean and standard error of the
+                      total reward of a lesson
+bandits_curves.csv    mean total reward while training, every ten updates
+bandits_N_K.npz       the weights of seed 0 for each setting, and how they were trained
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from benchmarks.results_file import RESULTS, write_table
+from refimpl.baselines.bandits import gittins, greedy, play, random_arm, thompson, ucb1
+from refimpl.envs import BernoulliBandits
+from refimpl.ppo.checkpoint import save_arrays
+from refimpl.ppo.meta import RecurrentActorCritic, evaluate_rl2, train_rl2
+
+COMMAND = "python -m benchmarks.bandits"
+NEW = 10_000  # students, and
+LUCK = 2016  # their seed
+SHORT = {
+    "students": 1024,
+    "updates": 300,
+    "learning_rate": 3e-3,
+    "entropy_weight": 0.02,
+    "minibatches": 8,
+}
+LONG = {**SHORT, "students": 512, "updates": 1000}
+SETTINGS = {(10, 5): SHORT, (100, 5): LONG, (100, 10): LONG}  # (pulls, arms)
+UCB1 = [0.1, 0.2, 0.3, 0.4, 0.5, 1.0]
+DISCOUNTS = [0.9, 0.99, 0.999]
+
+
+def rules(pulls: int, arms: int) -> pd.DataFrame:
+    """Mean and standard error of each rule's total reward."""
+
+    def score(name: str, rule) -> dict:
+        totals = play(BernoulliBandits(NEW, pulls, arms), rule, LUCK).sum(axis=1)
+        return {"rule": name, "mean": totals.mean(), "error": totals.std() / NEW**0.5}
+
+    rows = [
+        score("random", random_arm),
+        score("greedy", greedy),
+        score("Thompson", thompson),
+    ]
+    tuned = [
+        [{**score("UCB1", ucb1(c)), "constant": c} for c in UCB1],
+        [{**score("Gittins", gittins(d, pulls)), "constant": d} for d in DISCOUNTS],
+    ]
+    rows += [max(some, key=lambda row: row["mean"]) for some in tuned]
+    return pd.DataFrame(rows)
+
+
+def learned(
+    pulls: int, arms: int, seed: int, setting: dict
+) -> tuple[RecurrentActorCritic, dict, pd.DataFrame]:
+    """A trained policy, its score on the same new students, and its curve."""
+    options = {**setting}
+    envs = BernoulliBandits(options.pop("students"), pulls, arms)
+    policy = RecurrentActorCritic(envs, seed=seed)
+    history = train_rl2(policy, envs, seed=seed, reward_scale=1 / pulls, **options)
+    # play draws the students' seed as evaluate_rl2 does: they are the same.
+    trials = evaluate_rl2(policy, BernoulliBandits(NEW, pulls, arms), seed=LUCK)
+    totals = trials.rewards.sum(axis=1)
+    score = {"mean": totals.mean(), "error": totals.std() / NEW**0.5}
+    means = pd.Series([np.mean(returns) for returns in history.returns])
+    curve = pd.DataFrame({"update": means.index // 10 * 10 + 10, "mean": means})
+    return policy, score, curve.groupby("update", as_index=False).mean()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--updates", type=int, help="fewer, for a short try")
+    parser.add_argument("--settings", nargs="+", default=["10x5", "100x5", "100x10"])
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for thread in ("intra", "inter"):
+        getattr(tf.config.threading, f"set_{thread}_op_parallelism_threads")(1)
+
+    tables, curves = [], []
+    for name in arguments.settings:
+        pulls, arms = map(int, name.split("x"))
+        setting = {**SETTINGS[pulls, arms]}
+        setting["updates"] = arguments.updates or setting["updates"]
+        found = rules(pulls, arms)
+        for seed in range(arguments.seeds):
+            policy, score, curve = learned(pulls, arms, seed, setting)
+            row = pd.DataFrame([{"rule": "RL2", "seed": seed, **score}])
+            found = pd.concat([found, row])
+            curves.append(curve.assign(pulls=pulls, arms=arms, seed=seed))
+            if seed == 0:
+                weights = {f"{i}": w.numpy() for i, w in enumerate(policy.weights)}
+                note = {"command": COMMAND, "pulls": pulls, "arms": arms, **setting}
+                save_arrays(
+                    arguments.out / f"bandits_{pulls}_{arms}.npz", weights, note
+                )
+        tables.append(found.assign(pulls=pulls, arms=arms))
+    packages = ["tensorflow", "keras", "numpy", "gymnasium"]
+    columns = ["pulls", "arms", "rule", "seed", "constant", "mean", "error"]
+    table = pd.concat(tables)[columns].astype({"seed": "Int64"})
+    write_table(arguments.out / "bandits.csv", table, COMMAND, packages)
+    curve = pd.concat(curves)[["pulls", "arms", "seed", "update", "mean"]]
+    write_table(arguments.out / "bandits_curves.csv", curve, COMMAND, packages)
+
+
+if __name__ == "__main__":
+    main()

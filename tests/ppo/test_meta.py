@@ -1,0 +1,210 @@
+"""RL-squared: what its state remembers, and that PPO over trials is PPO."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import tensorflow as tf
+from gymnasium.vector import AutoresetMode
+
+from refimpl.envs import BernoulliBandits
+from refimpl.ppo.advantages import compute_advantages
+from refimpl.ppo.meta import (
+    RecurrentActorCritic,
+    TrialCollector,
+    evaluate_rl2,
+    train_rl2,
+    trial_advantages,
+)
+
+
+class Episodes(gym.vector.VectorEnv):
+    """Two episodes of two steps with each student; the observation is a constant."""
+
+    def __init__(self, num_envs=4, early=False):
+        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
+        self.num_envs, self.early = num_envs, early
+        self.single_observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
+        self.single_action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        self.t = 0
+        return np.ones((self.num_envs, 1), np.float32), {}
+
+    def step(self, actions):
+        self.t += 1
+        over = np.full(self.num_envs, self.t == 4)
+        over[0] |= self.early and self.t == 3
+        ended = np.full(self.num_envs, self.t % 2 == 0)
+        seen = np.ones((self.num_envs, 1), np.float32)
+        reward = np.asarray(actions, float) + 10
+        return seen, reward, over, np.zeros_like(over), {"episode_over": ended}
+
+
+@pytest.fixture(scope="module")
+def bandits():
+    envs = BernoulliBandits(64, pulls=7, arms=3)
+    policy = RecurrentActorCritic(envs, 8, seed=0)
+    # Larger weights than the first ones: choices then depend on the past.
+    policy.actor.kernel.assign(3 * np.random.default_rng(0).normal(size=(8, 3)))
+    return envs, policy
+
+
+def test_the_policy_receives_what_the_step_before_brought():
+    envs = Episodes()
+    policy = RecurrentActorCritic(envs, 8, seed=0)
+    trials = evaluate_rl2(policy, envs, seed=0, greedy=False)
+    assert trials.inputs.shape == (4, 4, 1 + 2 + 1 + 1)
+    seen, action, reward, over = np.split(trials.inputs, [1, 3, 4], axis=2)
+    assert (seen == 1).all()
+    assert not trials.inputs[:, 0, 1:].any()  # a new student: nothing yet
+    np.testing.assert_array_equal(action[:, 1:].argmax(axis=2), trials.actions[:, :-1])
+    np.testing.assert_array_equal(reward[:, 1:, 0], trials.rewards[:, :-1])
+    np.testing.assert_array_equal(over[0, :, 0], [0, 0, 1, 0])
+    assert set(trials.rewards.ravel()) == {10, 11}
+
+
+def test_the_state_is_emptied_between_students_and_only_there():
+    envs = Episodes()
+    policy = RecurrentActorCritic(envs, 8, seed=0)
+    collector = TrialCollector(policy, envs)
+    first, second = (collector.collect(np.random.default_rng(0)) for _ in range(2))
+    # A second student who is given the same luck starts as the first one did.
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+    # Within the trial each state follows from the one before, episodes or not.
+    for t in range(4):
+        before = first.states[:, t - 1] if t else np.zeros((4, 8), np.float32)
+        *_, state = policy.step(first.inputs[:, t], before)
+        np.testing.assert_allclose(first.states[:, t], state, atol=1e-6)
+    assert np.abs(first.states[:, 1:] - first.states[:, :-1]).max() > 1e-3
+
+
+def test_replayed_log_probabilities_equal_those_of_the_rollout(bandits):
+    envs, policy = bandits
+    trials = evaluate_rl2(policy, envs, seed=3, greedy=False)
+    output, values = policy(trials.inputs)
+    replayed = policy.distribution.log_prob(output, trials.actions)
+    np.testing.assert_allclose(replayed, trials.log_prob, atol=1e-5)
+    np.testing.assert_allclose(values, trials.values, atol=1e-5)
+    assert trials.log_prob.std() > 0.1
+
+
+def test_actions_depend_on_the_past(bandits):
+    # The observation is the same for all, so only the state tells students apart.
+    envs, policy = bandits
+    output, _ = policy(evaluate_rl2(policy, envs, seed=3, greedy=False).inputs)
+    spread = np.std(output, axis=0).max(axis=1)
+    assert spread[0] == pytest.approx(0, abs=1e-6)
+    assert spread[1:].min() > 0.01
+
+
+def test_the_future_does_not_reach_the_past(bandits):
+    envs, policy = bandits
+    trials = evaluate_rl2(policy, envs, seed=3, greedy=False)
+    changed = trials.inputs.copy()
+    changed[:, 4:] += 1
+    for one, other in zip(policy(trials.inputs), policy(changed), strict=True):
+        np.testing.assert_array_equal(one[:, :4], other[:, :4])
+        assert np.abs(one[:, 4:] - other[:, 4:]).max() > 1e-3
+
+
+def test_gradients_flow_through_a_whole_trial(bandits):
+    envs, policy = bandits
+    inputs = tf.constant(evaluate_rl2(policy, envs, seed=3).inputs)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        last = tf.reduce_sum(policy(inputs)[0][:, -1] * [1.0, 2.0, 3.0])
+    gradient = tape.gradient(last, inputs).numpy()
+    assert (np.abs(gradient).max(axis=(0, 2)) > 0).all()
+
+
+def test_advantages_of_trials_are_those_of_the_loop(bandits):
+    envs, policy = bandits
+    trials = evaluate_rl2(policy, envs, seed=3)
+    mine = trial_advantages(trials, 0.5, 0.9, 0.8)
+    for i in (0, 5):  # one student alone
+        ended = np.arange(7)[:, None] == 6
+        rewards, values = trials.rewards[i][:, None] / 2, trials.values[i][:, None]
+        following = np.append(values[1:], [[99.0]], axis=0)  # of nobody: not used
+        theirs = compute_advantages(
+            rewards, values, following, ended, np.zeros_like(ended), 0.9, 0.8
+        )
+        for one, other in zip(mine, theirs, strict=True):
+            np.testing.assert_allclose(one[i], other[:, 0], rtol=1e-5, atol=1e-6)
+
+
+def trained(seed=0, updates=3, **changed):
+    envs = BernoulliBandits(32, pulls=5, arms=2)
+    policy = RecurrentActorCritic(envs, 8, seed=seed)
+    history = train_rl2(
+        policy, envs, updates=updates, seed=seed, progress=False, **changed
+    )
+    return policy, history
+
+
+def test_two_runs_agree_exactly_and_another_seed_does_not():
+    runs = [trained(seed)[1] for seed in (0, 0, 1)]
+    assert runs[0] == runs[1]
+    assert runs[0] != runs[2]
+
+
+def test_history_counts_steps_and_holds_returns_of_trials():
+    _, history = trained()
+    assert history.steps == [160, 320, 480]
+    assert [len(returns) for returns in history.returns] == [32] * 3
+    assert np.ravel(history.returns).min() >= 0
+    assert np.ravel(history.returns).max() <= 5
+
+
+def test_nothing_is_traced_again_after_the_first_update(monkeypatch):
+    traces = []
+    call = RecurrentActorCritic.call
+    monkeypatch.setattr(
+        RecurrentActorCritic, "call", lambda *a: (traces.append(1), call(*a))[1]
+    )
+    counts = []
+    for updates in (1, 4):
+        traces.clear()
+        trained(updates=updates)
+        counts.append(len(traces))
+    assert counts[0] == counts[1] > 0
+
+
+def test_it_learns_to_repeat_what_succeeds():
+    # Two arms and eight pulls: pulling at random earns 4, the best rule 4.75.
+    envs = BernoulliBandits(256, pulls=8, arms=2)
+    policy = RecurrentActorCritic(envs, 16, seed=0)
+    train_rl2(
+        policy, envs, updates=60, seed=0, learning_rate=1e-2, reward_scale=1 / 8,
+        progress=False,
+    )  # fmt: skip
+    new = BernoulliBandits(4000, pulls=8, arms=2)
+    trials = evaluate_rl2(policy, new, seed=9)
+    assert trials.rewards.sum(axis=1).mean() > 4.5
+    again = trials.actions[:, 1:] == trials.actions[:, :-1]
+    success = trials.rewards[:, :-1] == 1
+    assert again[success].mean() > again[~success].mean() + 0.3
+
+
+def test_a_learning_rate_of_zero_changes_nothing():
+    policy, _ = trained(learning_rate=0.0)
+    start, _ = trained(updates=0)
+    for one, other in zip(policy.variables, start.variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_bad_input_is_named():
+    envs = BernoulliBandits(6, pulls=2, arms=2)
+    policy = RecurrentActorCritic(envs, 4, seed=0)
+    with pytest.raises(ValueError, match="minibatches: expected to divide 6, got 4"):
+        train_rl2(policy, envs, updates=1, seed=0, progress=False)
+    with pytest.raises(ValueError, match="envs: expected all students to leave"):
+        evaluate_rl2(policy, Episodes(early=True), seed=0)
+    envs.single_action_space = gym.spaces.Box(0, 1, (1,), np.float32)
+    with pytest.raises(ValueError, match="envs: expected Discrete actions"):
+        RecurrentActorCritic(envs, 4, seed=0)
+
+
+def test_a_policy_that_breaks_stops_the_training():
+    with pytest.raises((FloatingPointError, ValueError), match="finite"):
+        trained(updates=5, learning_rate=float("inf"))
