@@ -17,7 +17,7 @@ Rule = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 
 
 def play(envs: Any, rule: Rule, seed: int) -> np.ndarray:
-    """Rewards [N, n] of N new students in ``envs``, a BernoulliBandits, under a rule."""
+    """Rewards [N, n] of N new students in ``envs``, BernoulliBandits, under a rule."""
     rng = np.random.default_rng(seed)
     envs.reset(seed=int(rng.integers(2**31)))
     shape = envs.num_envs, int(envs.single_action_space.n)
