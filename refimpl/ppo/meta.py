@@ -167,14 +167,8 @@ def train_rl2(
         rng = np.random.default_rng([seed, update])
         trials = collector.collect(rng)
         advantages, returns = trial_advantages(trials, reward_scale, gamma, lambda_)
-        batch = Batch(
-            trials.inputs,
-            trials.actions,
-            trials.log_prob,
-            advantages,
-            returns,
-            everyone,
-        )
+        seen, actions, log_prob = trials.inputs, trials.actions, trials.log_prob
+        batch = Batch(seen, actions, log_prob, advantages, returns, everyone)
         order = [rng.permutation(n) for _ in range(epochs)]
         optimizer.learning_rate = learning_rate * linear_schedule(update / updates)
         bonus.assign(entropy_weight * linear_schedule(update / updates))

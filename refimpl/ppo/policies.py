@@ -89,7 +89,7 @@ class ActorCritic(keras.Model):
 
 
 def distribution_for(envs: Any) -> Any:
-    """The kind of distribution that the actions need; ValueError if a space has none."""
+    """What the actions need to be drawn; ValueError if a space is not supported."""
     seen, chosen = envs.single_observation_space, envs.single_action_space
     kind = {Discrete: Categorical, Box: Gaussian}.get(type(chosen))
     if not kind or len(chosen.shape) > 1:

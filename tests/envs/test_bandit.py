@@ -36,7 +36,7 @@ def test_rewards_come_at_the_students_own_rates():
     wins = np.zeros((2, 20_000))
     for t in range(6):
         wins[t % 2] += envs.step(np.full(20_000, t % 2))[1]
-    # Var(wins / 3 - rate) = E[p (1 - p)] / 3 = 1 / 18, and no bias where rates are high.
+    # Var(wins / 3 - rate) = E[p (1 - p)] / 3 = 1 / 18; no bias where rates are high.
     error = wins.T / 3 - envs.rates
     assert error.var() == pytest.approx(1 / 18, abs=0.002)
     for part in (envs.rates < 0.3, envs.rates > 0.7):
