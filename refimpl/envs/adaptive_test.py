@@ -37,6 +37,11 @@ def target_loss(probabilities: np.ndarray, answers: np.ndarray) -> np.ndarray:
     return -np.log(np.where(answers == 1, probabilities, 1 - probabilities)).mean(1)
 
 
+def logits(probabilities: np.ndarray) -> np.ndarray:
+    """log p / (1 - p)."""
+    return np.log(probabilities / (1 - probabilities))
+
+
 class AdaptiveTest(gym.vector.VectorEnv):
     """N students take an adaptive test in step, with next-step autoreset.
 
@@ -140,7 +145,7 @@ class AdaptiveTest(gym.vector.VectorEnv):
         self.answers = np.zeros((self.num_envs, 0), dtype=np.int8)
         self.asked = 0
         self._predict()
-        self.start = self.predicted
+        self.start = logits(self.predicted)
         return self._observe(np.zeros(self.num_envs))
 
     def _ask(self, items: np.ndarray) -> np.ndarray:
@@ -169,11 +174,12 @@ class AdaptiveTest(gym.vector.VectorEnv):
         self.loss = target_loss(asked_about, self.truth)
 
     def _observe(self, seen: np.ndarray) -> np.ndarray:
-        p, p0 = self.predicted, self.start
-        moved = np.log(p * (1 - p0) / ((1 - p) * p0))
-        share = np.full(self.num_envs, self.asked / self.questions)
-        columns = [seen, share, moved, self.allowed]
-        return np.column_stack(columns).astype(np.float32)
+        J = self.correct.shape[1]
+        out = np.empty((self.num_envs, 2 + 2 * J), dtype=np.float32)
+        out[:, 0], out[:, 1] = seen, self.asked / self.questions
+        out[:, 2 : 2 + J] = logits(self.predicted) - self.start
+        out[:, 2 + J :] = self.allowed
+        return out
 
 
 class Askable(gym.spaces.Discrete):

@@ -70,11 +70,19 @@ class ActorCritic(keras.Model):
     """A tanh network for the ``distribution`` of actions, and one for the value.
 
     Called with observations [B, D], it returns the actor's output [B, ...] and the
-    values [B]. Weights start orthogonal, from ``seed``, and biases at 0. Raises a
-    ValueError if a space of ``envs``, a vector environment, is not supported.
+    values [B]. Weights start orthogonal, from ``seed``, and biases at 0. If ``masked``,
+    the last n numbers of an observation say which of the n actions are allowed.
+    Raises a ValueError if a space of ``envs``, a vector environment, is not supported.
     """
 
-    def __init__(self, envs: Any, hidden: Sequence[int] = (64, 64), *, seed: int):
+    def __init__(
+        self,
+        envs: Any,
+        hidden: Sequence[int] = (64, 64),
+        *,
+        seed: int,
+        masked: bool = False,
+    ) -> None:
         super().__init__()
         seen, chosen = envs.single_observation_space, envs.single_action_space
         kind = {Discrete: Categorical, Box: Gaussian}.get(type(chosen))
@@ -86,11 +94,26 @@ class ActorCritic(keras.Model):
         rng = np.random.default_rng(seed)
         # The last layer starts near 0: all actions are about equally likely.
         self.actor = _mlp([*seen.shape, *hidden, self.distribution.size], 0.01, rng)
+        if masked:
+            self.actor = MaskedActor(self.actor)
         self.critic = _mlp([*seen.shape, *hidden, 1], 1.0, rng)
         self.built = True
 
     def call(self, observations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return self.actor(observations), self.critic(observations)[:, 0]
+
+
+class MaskedActor(keras.Model):
+    """The logits of ``net``, but -1e9 (a probability of 0) where the mask has no 1."""
+
+    def __init__(self, net: Any) -> None:
+        super().__init__()
+        self.net, self.built = net, True
+
+    def call(self, observations: tf.Tensor) -> tf.Tensor:
+        logits = self.net(observations)
+        allowed = observations[..., -logits.shape[-1] :] == 1
+        return tf.where(allowed, logits, -1e9)
 
 
 def _mlp(sizes: Sequence[int], last_gain: float, rng: np.random.Generator) -> Any:
