@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -89,11 +90,39 @@ def item_response(
     of P(right), which is a little better than P at the posterior's mean (EAP).
     Raises a ValueError if ``dims`` is neither 1 nor 2.
     """
+    fitted = fit_items(train, items, dims, guessing, options)
+    right = np.exp(fitted.logs.reshape(len(fitted.logs), items, -1)[..., 0])
+
+    def predict(batch: TaskBatch) -> np.ndarray:
+        known = _outcomes(batch, items, options, support_only=True)
+        joint = known @ fitted.logs.T + fitted.log_prior
+        posterior = np.exp(joint - joint.max(axis=1, keepdims=True))
+        posterior /= posterior.sum(axis=1, keepdims=True)
+        asked = batch.query_x[..., 0].astype(int)
+        return np.take_along_axis(posterior @ right, asked, axis=1)[..., None]
+
+    return predict
+
+
+class FittedItems(NamedTuple):
+    """What :func:`item_response` has learned; the grid of abilities has P points."""
+
+    slopes: np.ndarray  # a [J, dims]
+    easiness: np.ndarray  # b [J]
+    guessing: np.ndarray  # c [J], probabilities
+    logs: np.ndarray  # of right, wrong, and each option if wrong: [P, J (2 + options)]
+    log_prior: np.ndarray  # [P]
+
+
+def fit_items(
+    train: TaskBatch, items: int, dims: int, guessing: bool, options: int = 0
+) -> FittedItems:
+    """Marginal maximum likelihood, for the models of :func:`item_response`."""
     import torch  # for gradients; loads slowly
 
     if dims not in (1, 2):
         raise ValueError(f"dims: expected 1 or 2, got {dims}")
-    points, log_prior = _grid(dims)
+    points, log_prior = map(torch.as_tensor, grid(dims))
     answers = torch.as_tensor(_outcomes(train, items, options))
     means = item_means(train, items)
     rng = np.random.default_rng(0)
@@ -130,27 +159,18 @@ def item_response(
 
     optimizer = torch.optim.LBFGS(free, max_iter=200, line_search_fn="strong_wolfe")
     optimizer.step(loss)
-    logs = log_probabilities().detach().numpy()
-    right = np.exp(logs.reshape(len(points), items, -1)[..., 0])
-    prior = log_prior.numpy()
-
-    def predict(batch: TaskBatch) -> np.ndarray:
-        joint = _outcomes(batch, items, options, support_only=True) @ logs.T + prior
-        posterior = np.exp(joint - joint.max(axis=1, keepdims=True))
-        posterior /= posterior.sum(axis=1, keepdims=True)
-        asked = batch.query_x[..., 0].astype(int)
-        return np.take_along_axis(posterior @ right, asked, axis=1)[..., None]
-
-    return predict
+    c_j = torch.sigmoid(c) if guessing else torch.zeros(items)
+    made = (a, b, c_j, log_probabilities(), log_prior)
+    return FittedItems(*(tensor.detach().numpy() for tensor in made))
 
 
-def _grid(dims: int):
+def grid(dims: int) -> tuple[np.ndarray, np.ndarray]:
     """Abilities [P, dims] from -4 to 4, and the logarithms of their weights [P]."""
-    import torch
-
-    line = torch.linspace(-4, 4, {1: 41, 2: 17}[dims], dtype=torch.float64)
-    points = torch.cartesian_prod(*[line] * dims).reshape(-1, dims)
-    return points, (-(points**2).sum(dim=1) / 2).log_softmax(dim=0)
+    line = np.linspace(-4, 4, {1: 41, 2: 17}[dims])
+    points = np.stack(np.meshgrid(*[line] * dims, indexing="ij"), axis=-1)
+    points = points.reshape(-1, dims)
+    log_weights = -(points**2).sum(axis=1) / 2
+    return points, log_weights - np.log(np.exp(log_weights).sum())
 
 
 def _outcomes(

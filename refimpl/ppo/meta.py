@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from refimpl.ppo.advantages import compute_advantages
 from refimpl.ppo.objectives import Batch, clipped_surrogate, make_improve, ppo_loss
-from refimpl.ppo.policies import Categorical, distribution_for
+from refimpl.ppo.policies import Categorical, allowed_only, distribution_for
 from refimpl.ppo.training import History, linear_schedule
 
 
@@ -27,12 +27,16 @@ class RecurrentActorCritic(keras.Model):
     (one-hot), the reward, and whether it ended an episode: I = D + n + 2 numbers, at
     the first step zeros for what there was not. Called with trials [B, T, I] it returns
     the actor's output [B, T, n] and the values [B, T]; :meth:`step` does the same for
-    one step. Weights come from ``seed``. Raises a ValueError if ``envs``, a vector
+    one step. If ``masked``, the last n numbers of an observation say which of the n
+    actions are allowed. Weights come from ``seed``. Raises a ValueError if ``envs``, a vector
     environment, has other actions than Discrete, or observations than a flat Box.
     """
 
-    def __init__(self, envs: Any, hidden: int = 64, *, seed: int) -> None:
+    def __init__(
+        self, envs: Any, hidden: int = 64, *, seed: int, masked: bool = False
+    ) -> None:
         super().__init__()
+        self.masked = masked
         self.distribution = distribution_for(envs)
         if not isinstance(self.distribution, Categorical):
             raise ValueError("envs: expected Discrete actions")
@@ -60,12 +64,19 @@ class RecurrentActorCritic(keras.Model):
 
     def call(self, trials: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         states = self.memory(trials)
-        return self.actor(states), self.critic(states)[..., 0]
+        return self.logits(states, trials), self.critic(states)[..., 0]
 
     def step(self, inputs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """One step of B trials, from ``state`` [B, H]: output, values, next state."""
         state, _ = self.memory.cell(inputs, [state])
-        return self.actor(state), self.critic(state)[:, 0], state
+        return self.logits(state, inputs), self.critic(state)[:, 0], state
+
+    def logits(self, states: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
+        """The actor's output; the mask of the inputs stands before action and ends."""
+        logits, n = self.actor(states), self.distribution.size
+        if not self.masked:
+            return logits
+        return allowed_only(logits, inputs[..., -2 - 2 * n : -2 - n])
 
 
 class Trials(NamedTuple):
