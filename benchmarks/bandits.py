@@ -36,9 +36,9 @@ SHORT = {
     "updates": 300,
     "learning_rate": 3e-3,
     "entropy_weight": 0.02,
-    "minibatches": 8,
+    "minibatches": 4,
 }
-LONG = {**SHORT, "students": 512, "updates": 1000}
+LONG = {**SHORT, "students": 512, "updates": 600, "entropy_weight": 0.03}
 SETTINGS = {(10, 5): SHORT, (100, 5): LONG, (100, 10): LONG}  # (pulls, arms)
 UCB1 = [0.1, 0.2, 0.3, 0.4, 0.5, 1.0]
 DISCOUNTS = [0.9, 0.99, 0.999]

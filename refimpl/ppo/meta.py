@@ -28,8 +28,8 @@ class RecurrentActorCritic(keras.Model):
     the first step zeros for what there was not. Called with trials [B, T, I] it returns
     the actor's output [B, T, n] and the values [B, T]; :meth:`step` does the same for
     one step. If ``masked``, the last n numbers of an observation say which of the n
-    actions are allowed. Weights come from ``seed``. Raises a ValueError if ``envs``, a vector
-    environment, has other actions than Discrete, or observations than a flat Box.
+    actions are allowed. Weights come from ``seed``. Raises a ValueError if ``envs``, a
+    vector environment, has other actions than Discrete, or more than a flat Box to see.
     """
 
     def __init__(
@@ -87,6 +87,7 @@ class Trials(NamedTuple):
     log_prob: np.ndarray  # [N, T], of the actions as they were drawn
     values: np.ndarray  # [N, T]
     rewards: np.ndarray  # [N, T]
+    expected: np.ndarray  # [N, T], rewards without luck, where a simulator knows them
     states: np.ndarray  # [N, T, H], after each input
 
 
@@ -117,10 +118,11 @@ class TrialCollector:
             executed = self.policy.distribution.executed(action)
             seen, reward, terminated, truncated, infos = self.envs.step(executed)
             reward, over = reward.astype(np.float32), terminated | truncated
+            expected = infos.get("expected_reward", reward).astype(np.float32)
             before = np.zeros_like(before)
             before[np.arange(n), action] = 1
             before[:, -2], before[:, -1] = reward, infos.get("episode_over", over)
-            steps.append((inputs, action, log_prob, value, reward, state))
+            steps.append((inputs, action, log_prob, value, reward, expected, state))
         if not over.all():
             raise ValueError("envs: expected all students to leave at the same step")
         return Trials(*(np.stack(part, axis=1) for part in zip(*steps, strict=True)))
@@ -158,6 +160,10 @@ def train_rl2(
     (:func:`refimpl.ppo.objectives.make_improve`) with a trial in place of a step, so
     that gradients flow back through a student's whole history. Returns
     :class:`History`, whose returns are those of trials, in the environment's own units.
+
+    The policy sees the rewards. Advantages are made from what was to be expected of
+    them, if the environment tells (``infos["expected_reward"]``): the same gradient on
+    average, with less noise.
 
     Raises a ValueError if ``minibatches`` does not divide the number of students, and
     a FloatingPointError if an update leads to NaN or infinity.
@@ -203,7 +209,7 @@ def trial_advantages(
     trials: Trials, reward_scale: float, gamma: float, lambda_: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Generalized advantages and returns [N, T]; a trial ends with its last step."""
-    rewards, values = trials.rewards.T * reward_scale, trials.values.T
+    rewards, values = trials.expected.T * reward_scale, trials.values.T
     following = np.concatenate([values[1:], np.zeros_like(values[:1])])
     over = np.zeros(values.shape, bool)
     over[-1] = True

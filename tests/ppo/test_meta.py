@@ -124,7 +124,7 @@ def test_advantages_of_trials_are_those_of_the_loop(bandits):
     mine = trial_advantages(trials, 0.5, 0.9, 0.8)
     for i in (0, 5):  # one student alone
         ended = np.arange(7)[:, None] == 6
-        rewards, values = trials.rewards[i][:, None] / 2, trials.values[i][:, None]
+        rewards, values = trials.expected[i][:, None] / 2, trials.values[i][:, None]
         following = np.append(values[1:], [[99.0]], axis=0)  # of nobody: not used
         theirs = compute_advantages(
             rewards, values, following, ended, np.zeros_like(ended), 0.9, 0.8
