@@ -3,6 +3,7 @@
 from refimpl.envs.adaptive_test import AdaptiveTest, AdaptiveTestEnv, target_loss
 from refimpl.envs.bandit import BernoulliBandit, BernoulliBandits
 from refimpl.envs.one_student import OneStudentEnv
+from refimpl.envs.rewards import even_exposure, shuffled
 from refimpl.envs.two_state import TwoStateEnv, TwoStateVectorEnv, state_values
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "OneStudentEnv",
     "TwoStateEnv",
     "TwoStateVectorEnv",
+    "even_exposure",
+    "shuffled",
     "state_values",
     "target_loss",
 ]

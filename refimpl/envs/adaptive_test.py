@@ -128,17 +128,34 @@ class AdaptiveTest(gym.vector.VectorEnv):
         over = np.zeros(self.num_envs, dtype=bool)
         if self.asked == self.questions:
             return self._begin(), np.zeros(self.num_envs), over, over.copy(), {}
-        before, answers = self.loss, self._ask(np.asarray(actions))
+        before = self.loss
+        self._ask(np.asarray(actions))
         self._predict()
         over[:] = self.asked == self.questions
-        seen = self._observe(2 * answers - 1)
-        return seen, before - self.loss, over, np.zeros_like(over), {}
+        return self.observe(), before - self.loss, over, np.zeros_like(over), {}
+
+    def observe(self) -> np.ndarray:
+        """What can be seen now: [N, 2 + 2 J]."""
+        J = self.correct.shape[1]
+        out = np.empty((self.num_envs, 2 + 2 * J), dtype=np.float32)
+        out[:, 0] = 2.0 * self.answers[:, -1] - 1 if self.asked else 0
+        out[:, 1] = self.asked / self.questions
+        out[:, 2 : 2 + J] = logits(self.predicted) - self.start
+        out[:, 2 + J :] = self.allowed
+        return out
 
     def _begin(self, people: np.ndarray | None = None) -> np.ndarray:
         count, J = self.correct.shape
         draws = np.stack([rng.random(J + 1) for rng in self.generators])
         drawn = (draws[:, 0] * count).astype(int)
         self.people = drawn if people is None else np.asarray(people)
+        if (
+            self.people.shape != drawn.shape
+            or not np.isin(self.people, range(count)).all()
+        ):
+            raise ValueError(
+                f"options: expected {len(drawn)} people of 0 to {count - 1}"
+            )
         self.target = draws[:, 1:].argsort(axis=1)[:, : J // 2]
         self.truth = self.correct[self.people[:, None], self.target]
         self.allowed = np.ones((self.num_envs, J), dtype=bool)
@@ -148,9 +165,9 @@ class AdaptiveTest(gym.vector.VectorEnv):
         self.asked = 0
         self._predict()
         self.start = logits(self.predicted)
-        return self._observe(np.zeros(self.num_envs))
+        return self.observe()
 
-    def _ask(self, items: np.ndarray) -> np.ndarray:
+    def _ask(self, items: np.ndarray) -> None:
         rows, (N, J) = np.arange(self.num_envs), self.allowed.shape
         fits = items.shape == (N,) and ((items >= 0) & (items < J)).all()
         if not fits or not self.allowed[rows, items].all():
@@ -163,7 +180,6 @@ class AdaptiveTest(gym.vector.VectorEnv):
         self.items = np.column_stack([self.items, items])
         self.answers = np.column_stack([self.answers, answers])
         self.asked += 1
-        return answers
 
     def _predict(self) -> None:
         self.predicted = self.student_model(self.items, self.answers)
@@ -174,14 +190,6 @@ class AdaptiveTest(gym.vector.VectorEnv):
             )
         asked_about = np.take_along_axis(self.predicted, self.target, axis=1)
         self.loss = target_loss(asked_about, self.truth)
-
-    def _observe(self, seen: np.ndarray) -> np.ndarray:
-        J = self.correct.shape[1]
-        out = np.empty((self.num_envs, 2 + 2 * J), dtype=np.float32)
-        out[:, 0], out[:, 1] = seen, self.asked / self.questions
-        out[:, 2 : 2 + J] = logits(self.predicted) - self.start
-        out[:, 2 + J :] = self.allowed
-        return out
 
 
 class Askable(gym.spaces.Discrete):

@@ -76,12 +76,7 @@ class ActorCritic(keras.Model):
     """
 
     def __init__(
-        self,
-        envs: Any,
-        hidden: Sequence[int] = (64, 64),
-        *,
-        seed: int,
-        masked: bool = False,
+        self, envs: Any, hidden: Sequence = (64, 64), *, seed: int, masked: bool = False
     ) -> None:
         super().__init__()
         self.distribution = distribution_for(envs)
