@@ -166,3 +166,19 @@ def test_students(tmp_path):
         assert note["command"].endswith("students --seeds 3 --iterations 3000")
         assert set(committed) == set(made)
     assert all(made[name].shape == committed[name].shape for name in committed)
+
+
+def test_bandits(tmp_path):
+    sizes = ["--settings", "10x5", "--seeds", 1, "--stop", 10]
+    run("benchmarks.bandits", *sizes, "--out", tmp_path)
+    made, committed = made_and_committed(tmp_path, "bandits_curves.csv")
+    # The first ten updates of seed 0 are those of the committed run.
+    assert made["mean"][0] == pytest.approx(committed["mean"][0], abs=0.02)
+    made, committed = made_and_committed(tmp_path, "bandits.csv")
+    rules = ["random", "greedy", "Thompson", "UCB1", "Gittins"]
+    pair = [
+        table.query("pulls == 10").set_index("rule")["mean"][rules]
+        for table in (made, committed)
+    ]
+    pd.testing.assert_series_equal(*pair, atol=0.001)
+    assert (tmp_path / "bandits_10_5.npz").exists()

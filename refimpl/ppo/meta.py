@@ -6,6 +6,7 @@ student is in it. PPO trains the weights over the trials of many students: slow
 learning, by gradients, across students; fast learning, in the state, within one.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -152,7 +153,7 @@ def train_rl2(
     value_weight: float = 0.5,
     reward_scale: float = 1.0,  # for learning only; best if a trial's sum is about 1
     max_grad_norm: float = 0.5,
-    progress: bool = True,
+    callback: Callable[[History], bool | None] | None = None,
 ) -> History:
     """Meta-train a recurrent policy in place: PPO over whole trials.
 
@@ -163,7 +164,8 @@ def train_rl2(
 
     The policy sees the rewards. Advantages are made from what was to be expected of
     them, if the environment tells (``infos["expected_reward"]``): the same gradient on
-    average, with less noise.
+    average, with less noise. ``callback`` is called after each update; training ends
+    if it returns True.
 
     Raises a ValueError if ``minibatches`` does not divide the number of students, and
     a FloatingPointError if an update leads to NaN or infinity.
@@ -179,7 +181,7 @@ def train_rl2(
     collector, history = TrialCollector(policy, envs), History()
     everyone, strength = np.ones(n, bool), tf.constant(epsilon, tf.float32)
 
-    bar = tqdm(range(updates), desc="RL²", disable=not progress)
+    bar = tqdm(range(updates), desc="RL²")
     for update in bar:
         rng = np.random.default_rng([seed, update])
         trials = collector.collect(rng)
@@ -202,6 +204,8 @@ def train_rl2(
             column.append(new)
         shown = {"return": np.mean(ended), "kl": kl, "entropy": entropy}
         bar.set_postfix({k: f"{v:.3g}" for k, v in shown.items()}, refresh=False)
+        if callback and callback(history):
+            break
     return history
 
 

@@ -136,9 +136,7 @@ def test_advantages_of_trials_are_those_of_the_loop(bandits):
 def trained(seed=0, updates=3, **changed):
     envs = BernoulliBandits(32, pulls=5, arms=2)
     policy = RecurrentActorCritic(envs, 8, seed=seed)
-    history = train_rl2(
-        policy, envs, updates=updates, seed=seed, progress=False, **changed
-    )
+    history = train_rl2(policy, envs, updates=updates, seed=seed, **changed)
     return policy, history
 
 
@@ -176,7 +174,6 @@ def test_it_learns_to_repeat_what_succeeds():
     policy = RecurrentActorCritic(envs, 16, seed=0)
     train_rl2(
         policy, envs, updates=60, seed=0, learning_rate=1e-2, reward_scale=1 / 8,
-        progress=False,
     )  # fmt: skip
     new = BernoulliBandits(4000, pulls=8, arms=2)
     trials = evaluate_rl2(policy, new, seed=9)
@@ -184,6 +181,15 @@ def test_it_learns_to_repeat_what_succeeds():
     again = trials.actions[:, 1:] == trials.actions[:, :-1]
     success = trials.rewards[:, :-1] == 1
     assert again[success].mean() > again[~success].mean() + 0.3
+
+
+def test_a_callback_can_end_the_training():
+    _, history = trained(updates=50, callback=lambda history: len(history.kl) == 2)
+    assert history.steps == [160, 320]
+    assert history == trained(updates=50, callback=lambda h: len(h.kl) == 2)[1]
+    longer = trained(updates=2)[1]  # the schedule knows of fifty
+    assert history.returns[0] == longer.returns[0]
+    assert history.kl != longer.kl
 
 
 def test_a_learning_rate_of_zero_changes_nothing():
@@ -197,7 +203,7 @@ def test_bad_input_is_named():
     envs = BernoulliBandits(6, pulls=2, arms=2)
     policy = RecurrentActorCritic(envs, 4, seed=0)
     with pytest.raises(ValueError, match="minibatches: expected to divide 6, got 4"):
-        train_rl2(policy, envs, updates=1, seed=0, progress=False)
+        train_rl2(policy, envs, updates=1, seed=0)
     with pytest.raises(ValueError, match="envs: expected all students to leave"):
         evaluate_rl2(policy, Episodes(early=True), seed=0)
     envs.single_action_space = gym.spaces.Box(0, 1, (1,), np.float32)
