@@ -50,15 +50,11 @@ def read_answers(
     """
     import polars as pl
 
-    names, table = open_table(path)
+    names, table = open_table(path, student)
     _check_columns(names, student, item, score, time, ignore)
     if item is None or score is None:
         columns = [name for name in names if name not in {student, *ignore}]
-        if not columns:
-            raise ValueError("item: expected columns besides the student's, found none")
-        long = table.rename({student: STUDENT}).unpivot(
-            columns, index=[ROW, STUDENT], variable_name=ITEM, value_name=TEXT
-        )
+        long = _from_wide(table, student, columns)
     else:
         columns = []
         named = {STUDENT: student, ITEM: item, TEXT: score}
@@ -78,11 +74,9 @@ def read_answers(
     )
     for name, argument in ((STUDENT, "student"), (ITEM, "item")):
         _refuse(coded, pl.col(name).is_null(), f"{argument}: expected a value")
-    bad = coded.filter(pl.col(SCORE).is_null())
-    if len(bad):
-        raise ValueError(
-            _bad_scores(answered, coded, bad, students, items, bool(columns))
-        )
+    if coded[SCORE].has_nulls():
+        wide = bool(columns)
+        raise ValueError(_bad_scores(answered, coded, students, items, wide))
     if time is not None:
         _check_times(coded)
     if score_range is not None:
@@ -90,12 +84,9 @@ def read_answers(
     order = [STUDENT, ITEM] if time is None else [STUDENT, TIME, ITEM]
     coded = coded.sort(order)
     _check_duplicates(coded, order, items)
-    unasked = sorted({*columns} - {*items})
-    if unasked:
-        warnings.warn(
-            f"left out: items without answers, {listed(unasked[:20], len(unasked))}",
-            stacklevel=3,
-        )
+    if unasked := sorted({*columns} - {*items}):
+        without = listed(unasked[:20], len(unasked))
+        warnings.warn(f"left out: items without answers, {without}", stacklevel=3)
     return Answers(
         coded[STUDENT].to_numpy(),
         coded[ITEM].to_numpy(),
@@ -103,6 +94,15 @@ def read_answers(
         coded[ROW].to_numpy(),
         items.to_list(),
         len(students),
+    )
+
+
+def _from_wide(table: pl.LazyFrame, student: str, columns: list[str]) -> pl.LazyFrame:
+    """A row per student and item, answered or not."""
+    if not columns:
+        raise ValueError("item: expected columns besides the student's, found none")
+    return table.rename({student: STUDENT}).unpivot(
+        columns, index=[ROW, STUDENT], variable_name=ITEM, value_name=TEXT
     )
 
 
@@ -140,12 +140,17 @@ def _check_columns(
 def _columns(names: list[str]) -> str:
     """What columns there are, unless the first line looks like a student's answers."""
     for name in names:
-        try:
-            float(name.replace(",", "."))
-        except ValueError:
-            continue
-        return "the first line has numbers: is it the header? (not shown)"
+        if name.lower() in WORDS or _is_number(name):
+            return "the first line seems to hold answers: is it the header? (not shown)"
     return f"the columns are {listed(map(repr, names[:20]), len(names))}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
 
 
 def _missing(column: str) -> pl.Expr:
@@ -196,7 +201,6 @@ def _refuse(coded: pl.DataFrame, wrong: pl.Expr, expected: str) -> None:
 def _bad_scores(
     answered: pl.LazyFrame,
     coded: pl.DataFrame,
-    bad: pl.DataFrame,
     students: pl.Series,
     items: pl.Series,
     wide: bool,
@@ -208,6 +212,7 @@ def _bad_scores(
     """
     import polars as pl
 
+    bad = coded.filter(pl.col(SCORE).is_null())
     good = coded.filter(pl.col(SCORE).is_not_null())[ITEM].unique()
     strange = bad.filter(~pl.col(ITEM).is_in(good.implode()))[ITEM].unique().sort()
     if wide and len(strange):
@@ -250,8 +255,7 @@ def _check_range(coded: pl.DataFrame, score_range: tuple[float, float]) -> None:
         ) from None
     if not low < high:
         raise ValueError(f"score_range: expected low < high, got {score_range!r}")
-    bounds = np.array([low, high], np.float32).tolist()  # 0.1 as the scores hold it
-    inside = pl.col(SCORE).is_between(*bounds)
+    inside = pl.col(SCORE).is_between(low, high)
     _refuse(coded, ~inside, f"score_range: expected scores from {low:g} to {high:g}")
 
 

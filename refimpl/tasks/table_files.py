@@ -22,23 +22,25 @@ FIRST_ROW = 2  # rows are counted as a spreadsheet shows them, the header being 
 CHUNK = 1 << 24  # bytes checked at once
 
 
-def open_table(path: str | Path) -> tuple[list[str], pl.LazyFrame]:
+def open_table(path: str | Path, column: str) -> tuple[list[str], pl.LazyFrame]:
     """The column names of a file and its cells, all as text, plus the rows' numbers.
 
     A CSV file is UTF-8, with or without a byte-order mark, separated by commas or
-    semicolons (whichever gives more columns); a file that begins like Parquet is read
-    as Parquet. Spaces around column names are removed. The frame has a column
-    :data:`ROW`: 2 for the first row below the header, and so on.
+    semicolons (whichever makes ``column`` a column, or else gives more of them); a file
+    that begins like Parquet is read as Parquet. Spaces around column names and cells
+    are removed. The frame has a column :data:`ROW`: 2 for the first row below the
+    header, and so on.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is empty, is not UTF-8, has NUL bytes, an open quotation mark or lines of
-        unequal length, or if a column has no name or the name of another.
+        If it is empty, is not UTF-8, has NUL bytes, quotation marks that do not enclose
+        a cell, or lines of unequal length; if a column has no name or another's.
     """
     import polars as pl  # loads slowly: only when a file is wanted
+    import polars.selectors as cs
 
     path = Path(path)
     if not path.is_file():
@@ -51,9 +53,12 @@ def open_table(path: str | Path) -> tuple[list[str], pl.LazyFrame]:
         table = pl.scan_parquet(path, row_index_name=ROW, glob=False)
         found = [name for name in _schema_names(table) if name != ROW]
         names = _check_names(found)
-        table = table.rename(dict(zip(found, names, strict=True)))
+        zoned = cs.datetime(time_zone="*")
+        table = table.rename(dict(zip(found, names, strict=True))).with_columns(
+            zoned.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        )
     else:
-        found, separator = _header(path)
+        found, separator = _header(path, column)
         names = _check_names(found)
         _check_lines(path, separator, len(names))
         table = pl.scan_csv(
@@ -96,8 +101,8 @@ def _schema_names(table: pl.LazyFrame) -> list[str]:
     raise ValueError("path: expected a Parquet file, but it is damaged")
 
 
-def _header(path: Path) -> tuple[list[str], str]:
-    """The first row's cells, and the separator that gives more of them."""
+def _header(path: Path, column: str) -> tuple[list[str], str]:
+    """The first row's cells, and the separator that splits them best."""
     rows = {}
     for separator in ",;":
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
@@ -105,7 +110,12 @@ def _header(path: Path) -> tuple[list[str], str]:
                 rows[separator] = next(csv.reader(file, delimiter=separator), [])
             except csv.Error:
                 rows[separator] = []
-    separator = max(rows, key=lambda s: len(rows[s]))
+
+    def fits(separator: str) -> tuple[bool, int]:
+        names = [name.strip() for name in rows[separator]]
+        return column in names, len(names)
+
+    separator = max(rows, key=fits)
     return rows[separator], separator
 
 
@@ -143,6 +153,7 @@ def _check_lines(path: Path, separator: str, columns: int) -> None:
             text += b"" if text.endswith(b"\n") else b"\n"
             _check_encoding(text, line)
             byte = np.frombuffer(text, np.uint8)
+            _check_quotes(byte, separator, text, line)
             outside = np.bitwise_xor.accumulate(byte == ord('"')) == 0
             ends = np.flatnonzero((byte == ord("\n")) & outside)
             cells = np.flatnonzero((byte == ord(separator)) & outside)
@@ -161,6 +172,24 @@ def _check_lines(path: Path, separator: str, columns: int) -> None:
     if rest:
         raise ValueError(
             f"path: expected a closing quotation mark for one opened in line {line}"
+        )
+
+
+def _check_quotes(byte: np.ndarray, separator: str, text: bytes, line: int) -> None:
+    """Raise unless quotation marks enclose whole cells, and are doubled inside them.
+
+    Others, as in 5" nails, would let readers disagree on where a cell ends.
+    """
+    marks = np.flatnonzero(byte == ord('"'))
+    edges = np.frombuffer(f'{separator}\n\r"'.encode(), np.uint8)
+    before = np.isin(byte[marks[::2] - 1], edges)
+    before[:1] |= text.startswith('\ufeff"'.encode())
+    after = np.isin(byte[marks[1::2] + 1], edges)
+    wrong = [*marks[::2][~before], *marks[1::2][~after]]
+    if wrong:
+        raise ValueError(
+            "path: a quotation mark inside a cell, but not doubled in a quoted one, in "
+            f"line {line + text[: min(wrong)].count(10)}"
         )
 
 

@@ -1,6 +1,7 @@
 """A teacher's own file: the right tasks or a clear error; never a student's name."""
 
 import csv
+import datetime
 import io
 import pickle
 import traceback
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refimpl.tasks import GradebookTasks
+from refimpl.tasks import GradebookTasks, table_files
 from refimpl.tasks.gradebook import scatter
 
 LONG = {"student": "pupil", "item": "question", "score": "points"}
@@ -209,6 +210,34 @@ def test_the_first_answers_in_time_are_known(load, times):
     np.testing.assert_array_equal(batch.query_x[..., 0], [order[3:]] * 14)
 
 
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Zurich"])
+def test_times_in_parquet(tmp_path, zone):
+    start = datetime.datetime(2026, 10, 25, 2, 30)  # two hours after clocks go back
+    rows = [
+        (n, q, s, start - datetime.timedelta(hours=QUESTIONS.index(q)))
+        for n, q, s in ANSWERS
+    ]
+    schema = ["pupil", "question", "points", "when"]
+    table = pl.DataFrame(rows, schema=schema, orient="row")
+    if zone is not None:
+        when = pl.col("when").dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+        table = table.with_columns(when)
+    table.write_parquet(tmp_path / "class.parquet")
+    tasks = GradebookTasks(tmp_path / "class.parquet", **LONG, time="when")
+    batch = tasks.all(3, "train", rng())
+    np.testing.assert_array_equal(batch.support_x[..., 0], [[7, 6, 5]] * 14)
+    np.testing.assert_array_equal(batch.query_x[..., 0], [[4, 3, 2, 1, 0]] * 14)
+
+
+@pytest.mark.parametrize("score", [[1], b"\xff"])
+def test_parquet_cells_that_are_no_text(tmp_path, score):
+    rows = [(n, q, score) for n, q, _ in ANSWERS]
+    table = pl.DataFrame(rows, schema=["pupil", "question", "points"], orient="row")
+    table.write_parquet(tmp_path / "class.parquet")
+    with pytest.raises(ValueError, match="path: the table is damaged, or has cells"):
+        GradebookTasks(tmp_path / "class.parquet", **LONG)
+
+
 def test_an_item_may_be_answered_again_at_another_time_only(load):
     header = ("pupil", "question", "points", "when")
     rows = [(*row, 1) for row in ANSWERS]
@@ -278,6 +307,10 @@ def test_harmless(load, edit):
     assert observed(load(edit(long_csv()), **LONG)) == expected()
 
 
+def test_a_file_name_is_no_pattern(load):
+    assert observed(load(long_csv(), name="class [3b]*.csv", **LONG)) == expected()
+
+
 def test_missing_answers_are_left_out_not_wrong(load):
     marks = ["", "NA", "n/a", "NaN", "null", " "]
     rows = [
@@ -295,14 +328,40 @@ def test_scores_may_be_numbers_with_a_decimal_comma(load):
 
 
 def test_bounds_of_the_range_belong_to_it(load):
-    rows = [(n, q, 0.7 if s else 0.1) for n, q, s in ANSWERS]  # no float32 is 0.1
-    assert not load(long_csv(rows), **LONG, score_range=(0.1, 0.7)).binary
+    rows = [(n, q, 0.8 if s else 0.7) for n, q, s in ANSWERS]
+    # As float32, 0.7 is smaller and 0.8 larger than as float64.
+    assert not load(long_csv(rows), **LONG, score_range=(0.7, 0.8)).binary
 
 
 def test_ignored_columns_are_no_items(load):
     content = wide_csv().replace("\n", ",17\n").replace("q7,17", "q7,total")
     assert "total" in load(content, student="pupil").items
     assert observed(load(content, student="pupil", ignore=["total"])) == expected()
+
+
+def test_the_students_column_tells_the_separator(load):
+    content = long_csv(
+        [(n, s, s, 1 - s) for n, _, s in ANSWERS[::8]],
+        ("pupil", "1,5", "2,5", "3,5"),
+        ";",
+    )
+    assert load(content.replace('"', ""), student="pupil", min_answers=2).items == [
+        "1,5",
+        "2,5",
+        "3,5",
+    ]
+
+
+def test_lines_are_checked_across_the_borders_of_chunks(load, monkeypatch):
+    rows = [(f'"{n}"\n\n,', q, s) for n, q, s in ANSWERS]
+    for size in (1, 7, 64):
+        monkeypatch.setattr(table_files, "CHUNK", size)
+        for end in ("\n", "\r\n"):
+            content = ("\ufeff" + long_csv(rows)).replace("\n", end)
+            assert observed(load(content, **LONG)) == expected()
+            broken = content + "x,q1" + end
+            with pytest.raises(ValueError, match="got 2 in line 482"):
+                load(broken, **LONG)
 
 
 # ------------------------------------------------------------ warnings, with counts
@@ -363,6 +422,8 @@ def test_constant_scores(load):
         (long_csv() + '"x\n\ny",q1\n', "expected 3 cells .*got 2 in line 162"),
         (long_csv() + 'x,"q1,1\nx,q2,1\n', "closing quotation mark for one.*line 162"),
         ('"pupil,question', "closing quotation mark for one opened in line 1"),
+        (long_csv() + '5" nail,q1,1\n5" nail,q2,0\n', "mark inside a cell.*line 162"),
+        (long_csv() + '"x\ny",q1,1\n"5" nail",q1,1\n', "mark inside a cell.*line 164"),
         (long_csv().encode("utf-16"), "found NUL bytes; .* Save it as CSV UTF-8"),
         (long_csv() + "x,q1,\0\n", "found NUL bytes"),
         (
@@ -498,7 +559,9 @@ def test_a_column_of_names_is_not_shown(load):
     moved = long_csv() + f"x,q0,{NAMES[3]}\n"
     with pytest.raises(ValueError, match="got a student in row 162"):
         load(moved, **LONG)
-    with pytest.raises(ValueError, match="the first line has numbers") as error:
+    with pytest.raises(
+        ValueError, match="the first line seems to hold answers"
+    ) as error:
         load(long_csv(ANSWERS[1:], ANSWERS[0]), **LONG)
     assert "Xaver" not in str(error.value)
 
