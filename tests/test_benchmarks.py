@@ -166,3 +166,13 @@ def test_students(tmp_path):
         assert note["command"].endswith("students --seeds 3 --iterations 3000")
         assert set(committed) == set(made)
     assert all(made[name].shape == committed[name].shape for name in committed)
+
+
+def test_gradebook(tmp_path):
+    run("benchmarks.gradebook", "--rows", 1000, 2000, "--out", tmp_path)
+    made, committed = made_and_committed(tmp_path, "gradebook.csv")
+    assert [*made] == [*committed]
+    assert [*made["rows"]] == [1000, 2000]
+    assert [*committed["rows"]] == [10**5, 10**6, 10**7]
+    assert (made > 0).all(axis=None)
+    assert committed["peak MB"].max() < 3000  # what a teacher's computer can give

@@ -23,7 +23,10 @@ MAY_IMPORT = {
 @pytest.mark.parametrize(
     ("module", "foreign"),
     [
-        ("refimpl.tasks", ["torch", "tensorflow", "keras", "pandas", "statsmodels"]),
+        (
+            "refimpl.tasks",
+            ["torch", "tensorflow", "keras", "pandas", "polars", "statsmodels"],
+        ),
         ("refimpl.envs", ["torch", "tensorflow", "keras"]),
         ("refimpl.baselines", ["torch", "tensorflow", "statsmodels"]),
         ("refimpl.figures", ["torch", "tensorflow"]),
