@@ -11,7 +11,7 @@ import numpy as np
 from refimpl.tasks.batch import TaskBatch
 from refimpl.tasks.checks import check_count, check_rng
 from refimpl.tasks.gradebook_answers import read_answers
-from refimpl.tasks.splits import rows_of, split_students
+from refimpl.tasks.splits import draw_students, rows_of, split_students
 
 MIN_ANSWERS = 6
 MIN_STUDENTS = 4  # with fewer, a split would be empty
@@ -28,20 +28,16 @@ class GradebookTasks:
 
         GradebookTasks("quiz.csv", student="pupil", ignore=["total"])
 
-    A CSV file is UTF-8, its columns separated by commas or semicolons; the file's
-    beginning tells whether it is Parquet. Spaces around a cell do not count. A score is
-    a number (with a decimal point or comma; no thousands' separator), or true, false,
-    right, wrong. An empty cell, NA, N/A, NaN or null is a missing answer, which is no
-    wrong answer: it is left out.
+    A CSV file is UTF-8, with or without a byte-order mark, separated by commas or
+    semicolons; the file's beginning tells whether it is Parquet. A score is a number
+    (with a decimal point or comma), or true, false, right, wrong. An empty cell, NA,
+    N/A, NaN or null is a missing answer, which is no wrong answer: it is left out.
 
     Input is the item's number, a place in ``items``; target the score. Students have
     different numbers of answers, so batches are masked. With ``time``, the support set
     is a student's first ``shots`` answers; else it is drawn at random. The query set is
-    all others.
-
-    Students are numbered by their sorted identifiers and split 70/15/15. The
-    identifiers themselves are not kept, nor shown in a message; ``rows`` leads from a
-    number to the student, for who has the file.
+    all others. Students are split 70/15/15. Their identifiers are not kept, nor shown
+    in a message; ``rows`` leads to the student, for who has the file.
 
     Parameters
     ----------
@@ -76,20 +72,14 @@ class GradebookTasks:
     splits : dict of int arrays
         The students of each split, as places in ``rows``.
 
-    Warns
-    -----
-    UserWarning
-        If students are left out, an item of a wide table has no answers, or all
-        scores are the same.
-
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     TypeError, ValueError
-        If an argument or the table is not what is described here; the message names
-        the argument, and rows and items of the table, but never a student. Also if
-        fewer than two items or four students are left.
+        If an argument or the table is not what is described here, or fewer than two
+        items or four students are left. The message names the argument, and rows and
+        items of the table, but never a student.
     """
 
     def __init__(
@@ -109,41 +99,31 @@ class GradebookTasks:
         answers = read_answers(path, student, item, score, time, ignore, score_range)
         counts = np.bincount(answers.student, minlength=answers.students)
         enough = counts >= min_answers
-        kept = enough[answers.student]
-        self.items = answers.items
-        self._item, self._score = answers.item[kept], answers.score[kept]
-        self._start = np.concatenate([[0], np.cumsum(counts[enough])])
-        self.left_out = {
-            "students": int((~enough).sum()),
-            "answers": int(counts[~enough].sum()),
-        }
-        self._check()
-        self.rows = np.minimum.reduceat(answers.row[kept], self._start[:-1])
-        self.binary = bool(np.isin(self._score, [0, 1]).all())
-        self.splits = split_students(len(self.rows))
-
-    def _check(self) -> None:
-        """Warn of what is left out, raise if too little is left."""
-        students = len(self._start) - 1
-        few, answers = self.left_out.values()
-        if len(self.items) < 2:
-            raise ValueError(f"item: expected at least 2 items, got {len(self.items)}")
-        if students < MIN_STUDENTS:
+        few, kept = int((~enough).sum()), int(enough.sum())
+        if len(answers.items) < 2:
+            raise ValueError(f"item: expected at least 2, got {len(answers.items)}")
+        if kept < MIN_STUDENTS:
             raise ValueError(
                 f"student: expected at least {MIN_STUDENTS} students, each with "
-                f"min_answers={self._min_answers} or more, got {students}; {few} have "
-                "fewer"
+                f"{min_answers=} or more, got {kept}; {few} have fewer"
             )
+        self.items = answers.items
+        self.left_out = {"students": few, "answers": int(counts[~enough].sum())}
         if few:
             warnings.warn(
-                f"left out: {few} students, with {answers} answers, each fewer than "
-                f"min_answers={self._min_answers}; {students} are kept",
-                stacklevel=3,
+                f"left out: {few} students, with {self.left_out['answers']} answers, "
+                f"each fewer than {min_answers=}; {kept} are kept",
+                stacklevel=2,
             )
+        own = enough[answers.student]
+        self._item, self._score = answers.item[own], answers.score[own]
+        self._start = np.concatenate([[0], np.cumsum(counts[enough])])
+        self.rows = np.minimum.reduceat(answers.row[own], self._start[:-1])
+        self.binary = bool(np.isin(self._score, [0, 1]).all())
+        self.splits = split_students(kept)
         if self._score.min() == self._score.max():
-            warnings.warn(
-                f"every score is {self._score[0]:g}: nothing to predict", stacklevel=3
-            )
+            every = f"every score is {self._score[0]:g}: nothing to predict"
+            warnings.warn(every, stacklevel=2)
 
     def __repr__(self) -> str:
         return (
@@ -156,32 +136,13 @@ class GradebookTasks:
     ) -> TaskBatch:
         """Draw ``tasks`` different students of a split, and which answers are known.
 
-        Parameters
-        ----------
-        tasks : int
-            M, from 1 to the number of students in the split.
-        shots : int, 0 to min_answers - 1
-            K, the number of known answers.
-        split : "train", "validation" or "test"
-        rng : np.random.Generator
-            Where every random number comes from.
-
-        Returns
-        -------
-        TaskBatch
-            Of shapes [M, K, 1] and [M, Q, 1], item and score; Q is the largest number
-            of queries of a student, and masks tell who has fewer. With ``shots=0``
-            there is one support place, and its mask is 0.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is not what is listed here.
+        ``shots`` is K, from 0 to ``min_answers - 1``. The batch's shapes are [M, K, 1]
+        and [M, Q, 1], item and score; Q is the largest number of queries of a student,
+        and masks tell who has fewer. With ``shots=0`` there is one support place, and
+        its mask is 0. Raises a TypeError or ValueError for other arguments.
         """
-        students = rows_of(self.splits, split)
-        tasks = check_count("tasks", tasks, least=1, most=len(students))
-        check_rng(rng)
-        return self._batch(rng.choice(students, size=tasks, replace=False), shots, rng)
+        students = draw_students(rows_of(self.splits, split), tasks, rng)
+        return self._batch(students, shots, rng)
 
     def all(self, shots: int, split: str, rng: np.random.Generator) -> TaskBatch:
         """Every student of a split, once. As :meth:`sample`."""

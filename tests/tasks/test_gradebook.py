@@ -1,7 +1,6 @@
 """A teacher's own file: the right tasks or a clear error; never a student's name."""
 
 import csv
-import datetime
 import io
 import pickle
 import traceback
@@ -13,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refimpl.tasks import GradebookTasks, table_files
+from refimpl.tasks import GradebookTasks
 from refimpl.tasks.gradebook import scatter
 
 LONG = {"student": "pupil", "item": "question", "score": "points"}
@@ -131,16 +130,6 @@ def test_draws_depend_on_the_seed_alone(load):
     assert (one.support_x != other.support_x).any()
 
 
-def test_every_answer_is_as_likely_to_be_known(load):
-    tasks = load(long_csv(), **LONG)
-    generator, count = rng(), np.zeros(8)
-    for _ in range(300):
-        x = tasks.all(2, "train", generator).support_x
-        count += np.bincount(x.astype(int).ravel(), minlength=8)
-    # 8,400 draws, 1,050 of each expected, with a standard deviation of 27.
-    assert np.abs(count - 1050).max() < 130
-
-
 def test_long_and_wide_are_the_same(load):
     rows = [row for i, row in enumerate(ANSWERS) if i % 7]
     same_batches(
@@ -195,7 +184,7 @@ def test_rows_lead_back_to_the_students(load):
     [
         ["10", "9", "8,5", "7", "-1", "5e0", "4.5", "3"],  # as text, "10" comes first
         [f"2026-0{9 - j}-15" for j in range(8)],
-        [f"2026-03-01 {9 - j}:05" for j in range(8)],
+        [f"2026-03-01 0{9 - j}:05" for j in range(8)],
         [f"2026-03-01T0{9 - j}:05:00.5Z" for j in range(8)],
     ],
 )
@@ -208,25 +197,6 @@ def test_the_first_answers_in_time_are_known(load, times):
     batch = load(content, **LONG, time="when").all(3, "train", rng())
     np.testing.assert_array_equal(batch.support_x[..., 0], [order[:3]] * 14)
     np.testing.assert_array_equal(batch.query_x[..., 0], [order[3:]] * 14)
-
-
-@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Zurich"])
-def test_times_in_parquet(tmp_path, zone):
-    start = datetime.datetime(2026, 10, 25, 2, 30)  # two hours after clocks go back
-    rows = [
-        (n, q, s, start - datetime.timedelta(hours=QUESTIONS.index(q)))
-        for n, q, s in ANSWERS
-    ]
-    schema = ["pupil", "question", "points", "when"]
-    table = pl.DataFrame(rows, schema=schema, orient="row")
-    if zone is not None:
-        when = pl.col("when").dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
-        table = table.with_columns(when)
-    table.write_parquet(tmp_path / "class.parquet")
-    tasks = GradebookTasks(tmp_path / "class.parquet", **LONG, time="when")
-    batch = tasks.all(3, "train", rng())
-    np.testing.assert_array_equal(batch.support_x[..., 0], [[7, 6, 5]] * 14)
-    np.testing.assert_array_equal(batch.query_x[..., 0], [[4, 3, 2, 1, 0]] * 14)
 
 
 @pytest.mark.parametrize("score", [[1], b"\xff"])
@@ -243,19 +213,19 @@ def test_an_item_may_be_answered_again_at_another_time_only(load):
     rows = [(*row, 1) for row in ANSWERS]
     again = [*rows, (NAMES[0], "q0", 1, 2)]
     assert len(observed(load(long_csv(again, header), **LONG, time="when"))) == 161
-    with pytest.raises(ValueError, match="rows 2 and 162 answer 'q0'"):
+    with pytest.raises(ValueError, match="row 2 .item 'q0'., row 162"):
         load(long_csv(again, header), **LONG)
     twice = [*rows, (NAMES[0], "q0", 0, 1)]
-    with pytest.raises(ValueError, match="rows 2 and 162 answer 'q0'"):
+    with pytest.raises(ValueError, match="row 2 .item 'q0'., row 162"):
         load(long_csv(twice, header), **LONG, time="when")
 
 
 def test_times_that_cannot_be_ordered(load):
     header = ("pupil", "question", "points", "when")
     for other, message in [
-        ("", "time: expected numbers, or dates .*; see rows 2"),
-        ("31.3.2026", "time: expected numbers, or dates .*; see rows 2"),
-        ("2026-03-31", "time: expected numbers, or dates .*, got some of each"),
+        ("", "time: expected only numbers, or only dates .*; see row 2"),
+        ("31.3.2026", "time: expected only numbers, or only dates .*; see row 2"),
+        ("2026-03-31", "time: expected only numbers, or only dates .*; see row 3"),
     ]:
         rows = [(*row, i or other) for i, row in enumerate(ANSWERS)]
         with pytest.raises(ValueError, match=message):
@@ -290,7 +260,7 @@ def change(old, new, count=-1):
         change(",1\n", ",Right \n"),
         change(",0\n", ",false\n"),
         change(",0\n", ",wrong\n"),
-        change(",0\n", ",-0\n"),
+        change(",1\n", ",+1\n"),
         change("Xaver", "=Xaver"),
         change("Xaver", "@+-Xaver"),
         change("Xaver", "Xaver" * 1000),
@@ -352,18 +322,6 @@ def test_the_students_column_tells_the_separator(load):
     ]
 
 
-def test_lines_are_checked_across_the_borders_of_chunks(load, monkeypatch):
-    rows = [(f'"{n}"\n\n,', q, s) for n, q, s in ANSWERS]
-    for size in (1, 7, 64):
-        monkeypatch.setattr(table_files, "CHUNK", size)
-        for end in ("\n", "\r\n"):
-            content = ("\ufeff" + long_csv(rows)).replace("\n", end)
-            assert observed(load(content, **LONG)) == expected()
-            broken = content + "x,q1" + end
-            with pytest.raises(ValueError, match="got 2 in line 482"):
-                load(broken, **LONG)
-
-
 # ------------------------------------------------------------ warnings, with counts
 
 
@@ -398,69 +356,38 @@ def test_constant_scores(load):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "path: expected a table, got an empty file"),
+        ("", "path: expected column names in the first line, found none"),
         ("\ufeff", "path: expected column names in the first line, found none"),
         ("\n\n", "path: expected column names in the first line, found none"),
         ("pupil,question,points\n", "path: expected at least one answer, found none"),
-        (
-            long_csv([(n, q, "") for n, q, _ in ANSWERS]),
-            "path: expected at least one answ",
-        ),
+        (long_csv([(n, q, "") for n, q, _ in ANSWERS]), "path: expected at least one"),
         (long_csv(ANSWERS[:8]), "student: expected at least 4 students.*got 1; 0 have"),
-        (
-            long_csv([r for r in ANSWERS if r[1] == "q1"]),
-            "item: expected at least 2 items",
-        ),
-        (
-            long_csv() + "x,q1\n",
-            "path: expected 3 cells in each line.*got 2 in line 162",
-        ),
-        (
-            long_csv() + "\nx,q1,1,\n",
-            "expected 3 cells in each line.*got 4 in line 163",
-        ),
-        (long_csv() + '"x\n\ny",q1\n', "expected 3 cells .*got 2 in line 162"),
-        (long_csv() + 'x,"q1,1\nx,q2,1\n', "closing quotation mark for one.*line 162"),
-        ('"pupil,question', "closing quotation mark for one opened in line 1"),
-        (long_csv() + '5" nail,q1,1\n5" nail,q2,0\n', "mark inside a cell.*line 162"),
-        (long_csv() + '"x\ny",q1,1\n"5" nail",q1,1\n', "mark inside a cell.*line 164"),
-        (long_csv().encode("utf-16"), "found NUL bytes; .* Save it as CSV UTF-8"),
-        (long_csv() + "x,q1,\0\n", "found NUL bytes"),
-        (
-            long_csv().replace("Xaver", "Zoë").encode("latin-1"),
-            "line 2 is not UTF-8; save",
-        ),
-        ((long_csv() + "Zoë").encode() + b"\xeb,q1,1\n", "line 162 is not UTF-8"),
-        (b"PAR1 and no more", "path: expected a Parquet file, but it is damaged"),
-        (b"PK\3\4\0\0", "a spreadsheet or UTF-16 file"),
-        (
-            long_csv().replace("points", "pupil"),
-            "different name for each.*columns 1 and 3",
-        ),
+        (long_csv([r for r in ANSWERS if r[1] == "q1"]), "item: expected at least 2"),
+        (long_csv() + "x,q1\n", "path: .* 3 cells in each row.*got 2 .* in line 162"),
+        (long_csv() + "\nx,q1,1,\n", "3 cells in each row.*got 4 .* in line 163"),
+        (long_csv() + '"x\n\ny",q1\n', "3 cells in each row.*got 2 .* in line 164"),
+        (long_csv() + 'x,"q1,1\nx,q2,1\n', "quotation mark .* ends in line 161"),
+        ('"pupil,question', "quotation mark .* ends in line 0"),
+        (long_csv() + '5" nail,q1,1\n5" nail,q2,0\n', "quotation mark .* in line 161"),
+        (long_csv() + '"x\ny",q1,1\nx,5",1\n', "quotation mark .* in line 163"),
+        (long_csv() + '"x",q1,1\n x," 5",1\n "y",q1,1\n', "mark .* in line 163"),
+        (long_csv().replace("\n", "\r"), "line end out of place"),
+        (long_csv().encode("utf-16"), "not UTF-8"),
+        (b"PK\3\4\xff\0", "not UTF-8"),
+        (long_csv().replace("Xaver", "Zo\xeb").encode("latin-1"), "not UTF-8"),
+        (b"PAR1 and no more", "path: the table is damaged"),
         (long_csv().replace("points", " pupil "), "different name .*columns 1 and 3"),
         (long_csv().replace("points", ""), "path: column 3 has no name in the header"),
-        (
-            long_csv() + "x,q0,absent\n",
-            "score: .*got 'absent' in row 162 \\(item 'q0'\\)",
-        ),
-        (long_csv() + "x,q0,=1+1\n", "score: .*got '=1\\+1' in row 162"),
-        (long_csv() + "x,q0,+1\n", "score: .*got '\\+1' in row 162"),
-        (long_csv() + "x,q0,-\n", "score: .*got '-' in row 162"),
-        (long_csv() + "x,q0,@1\n", "score: .*got '@1' in row 162"),
-        (
-            long_csv() + "x,q0,1.234,5\n".replace("1.234,5", '"1.234,5"'),
-            "got '1.234,5'",
-        ),
-        (long_csv() + "x,q0,inf\n", "score: .*got 'inf' in row 162"),
-        (long_csv() + "x,q0,1e99\n", "score: .*got '1e99' in row 162"),
+        (long_csv() + ",q0,1\n,q1,1\n", "student: expected a value; see row 162"),
+        (long_csv() + "x, ,1\n", "item: expected a value; see row 162"),
         (
             long_csv() + "\nx,q0,?\n" * 5,
-            "'\\?' in row 163 .*row 165 .*row 167 .*and 2 more",
+            "score: .* row 163 .item 'q0'., row 165 .*, row 167 .* and 2 more",
         ),
-        (long_csv().replace(",1\n", ",b\n").replace(",0\n", ",a\n"), "none of these"),
-        (long_csv() + ",q0,1\n,q1,1\n", "student: expected a value; see rows 162, 163"),
-        (long_csv() + "x, ,1\n", "item: expected a value; see rows 162"),
-        (long_csv() + long_csv(ANSWERS[:5], ANSWERS[5]), "rows 2 and 163 .*and 3 more"),
+        (
+            long_csv() + long_csv(ANSWERS[:5], ANSWERS[5]),
+            "one answer of a student to an item .*row 2 .item 'q0'.*and 9 more",
+        ),
     ],
 )
 def test_broken(load, content, message):
@@ -471,36 +398,30 @@ def test_broken(load, content, message):
 
 
 @pytest.mark.parametrize(
+    "score", ["absent", "=1+1", "-", "@1", '"1.234,5"', "inf", "1e99", NAMES[3], "\0"]
+)
+def test_a_score_that_is_no_number_is_not_shown(load, score):
+    with pytest.raises(ValueError, match="score: .* see row 162 .item 'q0'.$") as error:
+        load(long_csv() + f"x,q0,{score}\n", **LONG)
+    assert score not in str(error.value)
+    assert error.value.__context__ is None
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (
-            {"student": "name"},
-            "student: found no column 'name'; the columns are 'pupil', 'q",
-        ),
-        (
-            LONG | {"score": "mark"},
-            "score: found no column 'mark'; the columns are 'pupil'",
-        ),
+        ({"student": "name"}, "student: found no column 'name'; there are 'pupil', 'q"),
+        (LONG | {"score": "mark"}, "score: found no column 'mark'; there are 'pupil'"),
         (LONG | {"time": "when"}, "time: found no column 'when'"),
         (LONG | {"ignore": ["x"]}, "ignore: found no column 'x'"),
         (LONG | {"score": None}, "item, score: expected both .* or neither"),
-        (
-            {"student": "pupil", "time": "points"},
-            "time: expected a table with a row per",
-        ),
-        (LONG | {"score": "pupil"}, "student, item, score: expected different columns"),
-        (
-            LONG | {"score_range": (2, 5)},
-            "score_range: expected scores from 2 to 5; see rows",
-        ),
-        (LONG | {"score_range": (1, 0)}, "score_range: expected low < high"),
+        ({"student": "pupil", "time": "points"}, "item, score: expected both"),
+        (LONG | {"score": "pupil"}, "student, item, score, time: expected different"),
+        (LONG | {"score_range": (2, 5)}, "score_range: expected scores from 2 to 5"),
         (LONG | {"min_answers": 1}, "min_answers: expected at least 2, got 1"),
         (LONG | {"min_answers": 9}, "at least 4 students, .*min_answers=9.*got 0; 20"),
-        (
-            {"student": "pupil", "ignore": ["question", "points"]},
-            "columns besides the st",
-        ),
-        ({"student": "points"}, "ignore: expected the columns that hold no scores"),
+        ({"student": "pupil", "ignore": ["question", "points"]}, "columns besides the"),
+        ({"student": "points"}, "score: .*no items go into ignore.*row 2 .item 'pupil"),
     ],
 )
 def test_bad_arguments(load, arguments, message):
@@ -509,13 +430,9 @@ def test_bad_arguments(load, arguments, message):
     assert "Xaver" not in str(error.value)
 
 
-def test_arguments_of_the_wrong_type(load):
+def test_ignore_is_a_list(load):
     with pytest.raises(TypeError, match="ignore: expected a list of column names"):
         load(wide_csv(), student="pupil", ignore="q7")
-    with pytest.raises(TypeError, match="score_range: expected two numbers"):
-        load(long_csv(), **LONG, score_range=3)
-    with pytest.raises(TypeError, match="min_answers: expected an integer"):
-        load(long_csv(), **LONG, min_answers="six")
 
 
 def test_no_file(tmp_path):
@@ -552,16 +469,11 @@ def test_no_identifier_outlives_reading(load):
 
 def test_a_column_of_names_is_not_shown(load):
     wide = wide_csv().replace("\n", ",Xaver\n").replace("q7,Xaver", "q7,first name")
-    with pytest.raises(ValueError, match="ignore: .* number in 'first name'") as error:
+    with pytest.raises(ValueError, match="ignore.*item 'first name'") as error:
         load(wide, student="pupil")
     assert "Xaver" not in str(error.value)
-    # A name in a wrong cell, a file without a header.
-    moved = long_csv() + f"x,q0,{NAMES[3]}\n"
-    with pytest.raises(ValueError, match="got a student in row 162"):
-        load(moved, **LONG)
-    with pytest.raises(
-        ValueError, match="the first line seems to hold answers"
-    ) as error:
+    # A file without a header.
+    with pytest.raises(ValueError, match="not shown: is the first line no") as error:
         load(long_csv(ANSWERS[1:], ANSWERS[0]), **LONG)
     assert "Xaver" not in str(error.value)
 
@@ -578,7 +490,7 @@ def test_warnings_name_nobody(load):
 # -------------------------------------------------------------------- random tables
 
 CELLS = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), min_size=1
 )
 NAMED = CELLS.filter(lambda text: text == text.strip())
 
@@ -586,7 +498,8 @@ NAMED = CELLS.filter(lambda text: text == text.strip())
 @st.composite
 def tables(draw):
     names = draw(st.lists(NAMED, min_size=4, max_size=9, unique=True))
-    items = draw(st.lists(NAMED, min_size=2, max_size=6, unique=True))
+    item = NAMED.filter(lambda text: text != "pupil")
+    items = draw(st.lists(item, min_size=2, max_size=6, unique=True))
     score = draw(st.sampled_from([st.integers(0, 1), st.floats(-1e6, 1e6, width=32)]))
     rows = []
     for name in names:
@@ -598,6 +511,7 @@ def tables(draw):
 @settings(deadline=None, max_examples=150)
 @given(
     rows=tables(),
+    wide=st.booleans(),
     separator=st.sampled_from(",;"),
     mark=st.booleans(),
     comma=st.booleans(),
@@ -606,21 +520,27 @@ def tables(draw):
     shots=st.integers(0, 1),
 )
 def test_round_trip(
-    tmp_path_factory, rows, separator, mark, comma, quoting, end, shots
+    tmp_path_factory, rows, wide, separator, mark, comma, quoting, end, shots
 ):
+    written = {(n, i): str(s).replace(".", ",") if comma else s for n, i, s in rows}
+    table = [LONG.values(), *((*key, score) for key, score in written.items())]
+    if wide:
+        names, items = (list(dict.fromkeys(own)) for own in zip(*written, strict=True))
+        table = [["pupil", *items]]
+        table += [[n, *(written.get((n, i), "") for i in items)] for n in names]
     path = tmp_path_factory.mktemp("round") / "class.csv"
     with path.open("w", encoding="utf-8-sig" if mark else "utf-8", newline="") as file:
         writer = csv.writer(
             file, delimiter=separator, quoting=quoting, lineterminator=end
         )
-        writer.writerow(LONG.values())
-        for name, item, score in rows:
-            text = str(score).replace(".", ",") if comma else score
-            writer.writerow([name, item, text])
+        writer.writerows(table)
+    columns = {"student": "pupil"} if wide else LONG
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="every score is")
-        tasks = GradebookTasks(path, **LONG, min_answers=2)
+        tasks = GradebookTasks(path, **columns, min_answers=2)
     assert observed(tasks, shots) == expected(rows)
+    students = np.concatenate([*tasks.splits.values()])
+    assert sorted(students) == [*range(len({name for name, _, _ in rows}))]
     for split in tasks.splits:
         batch = tasks.all(shots, split, rng())
         assert (batch.support_mask.sum(axis=1) == shots).all()
