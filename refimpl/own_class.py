@@ -77,6 +77,19 @@ def mean_errors(prediction: np.ndarray, batch: TaskBatch) -> np.ndarray:
     return left.sum(axis=1) / batch.query_mask.sum(axis=1)
 
 
+def student_losses(
+    prediction: np.ndarray, batch: TaskBatch, binary: bool
+) -> np.ndarray:
+    """Each student's mean log-loss, or squared error, over the queries: [M]."""
+    y = batch.query_y
+    if binary:
+        p = prediction.clip(1e-3, 1 - 1e-3)  # the shrunken mean can leave 0 to 1
+        each = -np.where(y == 1, np.log(p), np.log(1 - p))
+    else:
+        each = (y - prediction) ** 2
+    return (each[..., 0] * batch.query_mask).sum(axis=1) / batch.query_mask.sum(axis=1)
+
+
 def hide(
     scores: np.ndarray, known: int, rng: np.random.Generator, hidden: int = 5
 ) -> TaskBatch | None:
@@ -188,6 +201,33 @@ def worth_asking(
     flat = asked.reshape(-1, len(scores))
     after = predictor(reveal(flat, ~np.isnan(flat)))[..., 0].reshape(asked.shape)
     return (weights * ((after - now) ** 2 * np.isnan(asked)).sum(axis=2)).sum(axis=0)
+
+
+def ask_on(
+    predictor: Predictor,
+    scores: np.ndarray,
+    known: np.ndarray,
+    pool: np.ndarray,
+    rounds: int,
+    noise: float | None = None,
+    rng: np.random.Generator | None = None,
+) -> np.ndarray:
+    """What is known, a mask [M, J], after ``rounds`` more items of ``pool`` were asked.
+
+    One at a time, each the one most :func:`worth_asking`, given the answers so far;
+    with ``rng`` one at random. Of ``pool`` [M, J] only answered items can be asked.
+    """
+    known = known.copy()
+    for own, mask, allowed in zip(scores, known, pool, strict=True):
+        for _ in range(rounds):
+            left = np.flatnonzero(allowed & ~mask & ~np.isnan(own))
+            if rng is None:
+                so_far = np.where(mask, own, np.nan)
+                best = worth_asking(predictor, so_far, left, noise).argmax()
+            else:
+                best = rng.integers(len(left))
+            mask[left[best]] = True
+    return known
 
 
 def meta_learned(

@@ -17,6 +17,8 @@ MAY_IMPORT = {
     "baselines": {"tasks"},
     "figures": set(),
     "students": {"maml", "tasks"},
+    "own_class": {"maml", "students", "tasks"},
+    "student_page": {"figures"},
 }
 
 
@@ -32,6 +34,8 @@ MAY_IMPORT = {
         ("refimpl.figures", ["torch", "tensorflow"]),
         ("refimpl.maml", ["tensorflow", "keras", "gymnasium"]),
         ("refimpl.students", ["tensorflow", "keras", "gymnasium"]),
+        ("refimpl.own_class", ["tensorflow", "keras", "polars", "matplotlib"]),
+        ("refimpl.student_page", ["torch", "tensorflow"]),
         ("refimpl.ppo", ["torch", "statsmodels", "refimpl.envs"]),
     ],
 )
