@@ -17,8 +17,7 @@ MAY_IMPORT = {
     "baselines": {"tasks"},
     "figures": set(),
     "students": {"maml", "tasks"},
-    "own_class": {"maml", "students", "tasks"},
-    "student_page": {"figures"},
+    "own_class": {"figures", "maml", "students", "tasks"},
 }
 
 
@@ -34,8 +33,7 @@ MAY_IMPORT = {
         ("refimpl.figures", ["torch", "tensorflow"]),
         ("refimpl.maml", ["tensorflow", "keras", "gymnasium"]),
         ("refimpl.students", ["tensorflow", "keras", "gymnasium"]),
-        ("refimpl.own_class", ["tensorflow", "keras", "polars", "matplotlib"]),
-        ("refimpl.student_page", ["torch", "tensorflow"]),
+        ("refimpl.own_class", ["tensorflow", "keras", "polars", "pandas"]),
         ("refimpl.ppo", ["torch", "statsmodels", "refimpl.envs"]),
     ],
 )

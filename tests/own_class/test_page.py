@@ -1,11 +1,12 @@
-"""A student's page: what it says in words, that it names nobody, and that it is whole."""
+"""A student's page: in words, written whole, every answer in its place."""
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from refimpl.student_page import Report, draw_page, save_page, short
+from refimpl.own_class import Report, draw_page, save_page
+from refimpl.own_class.page import short
 
 
 def report(items, row=17):
