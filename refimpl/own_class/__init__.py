@@ -6,7 +6,7 @@ A *predictor* is any function from a TaskBatch to predictions [M, Q, 1].
 from refimpl.own_class.asking import ask_on, worth_asking
 from refimpl.own_class.intervals import Width, calibrate, conformal, mastery
 from refimpl.own_class.model import meta_learned
-from refimpl.own_class.page import Report, draw_page, save_page
+from refimpl.own_class.page import SIZE, Report, draw_page, save_page
 from refimpl.own_class.tables import (
     draw_known,
     hide,
@@ -17,6 +17,7 @@ from refimpl.own_class.tables import (
 )
 
 __all__ = [
+    "SIZE",
     "Report",
     "Width",
     "ask_on",
