@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from refimpl.own_class.tables import reveal
-from refimpl.tasks import TaskBatch
-
-Predictor = Callable[[TaskBatch], np.ndarray]
+from refimpl.own_class.tables import Predictor, reveal
 
 
 def worth_asking(

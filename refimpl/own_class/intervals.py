@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refimpl.own_class.tables import hide, mean_errors
-from refimpl.tasks import TaskBatch
-
-Predictor = Callable[[TaskBatch], np.ndarray]
+from refimpl.own_class.tables import Predictor, hide, mean_errors
 
 
 def conformal(errors: np.ndarray, confidence: float) -> float:
@@ -63,7 +59,7 @@ def calibrate(
         squares = ((seen.query_y - made)[..., 0] * seen.query_mask) ** 2
         answer = float(squares.sum() / h.sum())
         level = float(np.mean(mean_errors(made, seen) ** 2 - answer / h))
-        unit = Width(max(level, 0.0), answer)
+        unit = Width(max(level, 0.0), max(answer, 1e-9))
         errors = abs(mean_errors(predictor(new), new)) / unit(
             new.query_mask.sum(axis=1)
         )

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
 
 from refimpl.maml import binary_cross_entropy, mse, predict
-from refimpl.own_class.tables import draw_known, reveal
+from refimpl.own_class.tables import Predictor, draw_known, reveal
 from refimpl.students import NUM_STEPS, StudentModel, learn, summed
 from refimpl.tasks import TaskBatch
 
-Predictor = Callable[[TaskBatch], np.ndarray]
 ENOUGH = 20.0  # known answers; from about here more of them move a student no further
 
 
@@ -33,6 +31,7 @@ def meta_learned(
     total = np.nansum(scaled, axis=0) + np.nanmean(scaled)
     easiness = total / (answered.sum(axis=0) + 1)
     if binary:
+        easiness = easiness.clip(1e-3, 1 - 1e-3)
         easiness = np.log(easiness / (1 - easiness))
     model = StudentModel(easiness, context=2, embedding=4, width=16, seed=seed)
     plain = binary_cross_entropy if binary else mse
