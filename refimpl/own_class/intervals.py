@@ -50,7 +50,8 @@ def calibrate(
 
     The units come from the students of ``train``, by moments, the factor from those of
     ``validation``, who took no part in training, by :func:`conformal`. Only numbers of
-    known answers are listed for which enough students have others to be hidden.
+    known answers are listed for which a third of the latter have others to be hidden,
+    and are enough for ``confidence``.
     """
     widths, known = {}, 5
     while (seen := hide(train, known, rng)) and (new := hide(validation, known, rng)):
@@ -64,7 +65,7 @@ def calibrate(
             new.query_mask.sum(axis=1)
         )
         factor = conformal(errors, confidence)
-        if factor < math.inf:
+        if factor < math.inf and 3 * len(new) >= len(validation):
             widths[known] = replace(unit, factor=factor)
         known *= 2
     return widths

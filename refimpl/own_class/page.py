@@ -41,9 +41,14 @@ class Report:
 
 
 def short(name: str) -> str:
-    """An item's name, cut, and without what matplotlib would take for mathematics."""
-    cut = name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
-    return " ".join(cut.split()).replace("$", r"\$")
+    """An item's name on one line, cut if it is long."""
+    name = " ".join(name.split())
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+
+
+def label(name: str) -> str:
+    """The same for matplotlib, which would take dollar signs for mathematics."""
+    return short(name).replace("$", r"\$")
 
 
 def draw_page(
@@ -102,10 +107,10 @@ def draw_page(
     main.set(xlim=ends, xlabel="score", ylim=(len(order) - 0.4, -0.6))
     main.set_ylabel("items, the easiest for this student on top")
     if len(order) <= NAMED:
-        main.set_yticks(range(len(order)), [short(items[j]) for j in order], fontsize=8)
+        main.set_yticks(range(len(order)), [label(items[j]) for j in order], fontsize=8)
         for j in ask:
             main.get_yticklabels()[place[j]].set(color=COLORS["orange"], weight="bold")
-    names = "\n".join(f"{n}. {short(items[j])}" for n, j in enumerate(ask, start=1))
+    names = "\n".join(f"{n}. {label(items[j])}" for n, j in enumerate(ask, start=1))
     legend = main.legend(fontsize=10, loc="upper left", bbox_to_anchor=(1, 1))
     legend.set_title("To ask next:\n" + names + "\n" if ask else None)
     legend.get_title().set_fontsize(10)

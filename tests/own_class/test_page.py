@@ -40,6 +40,7 @@ def test_names_of_items_are_text_and_no_mathematics():
     figure = Figure(layout="constrained")
     draw_page(figure, report(6), strange, np.zeros(3), (0, 10))
     figure.canvas.draw()
+    assert r"\$" not in report(6).describe(strange)
     labels = [label.get_text() for label in figure.axes[1].get_yticklabels()]
     assert labels[3] == "two lines"
 
