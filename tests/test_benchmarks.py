@@ -182,3 +182,13 @@ def test_bandits(tmp_path):
     ]
     pd.testing.assert_series_equal(*pair, atol=0.001)
     assert (tmp_path / "bandits_10_5.npz").exists()
+
+
+def test_gradebook(tmp_path):
+    run("benchmarks.gradebook", "--rows", 1000, 2000, "--out", tmp_path)
+    made, committed = made_and_committed(tmp_path, "gradebook.csv")
+    assert [*made] == [*committed]
+    assert [*made["rows"]] == [1000, 2000]
+    assert [*committed["rows"]] == [10**5, 10**6, 10**7]
+    assert (made > 0).all(axis=None)
+    assert committed["peak MB"].max() < 3000  # what a teacher's computer can give

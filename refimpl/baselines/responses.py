@@ -76,13 +76,15 @@ def item_response(
     dims: int = 1,
     guessing: bool = False,
     options: int = 0,
+    shared_slope: bool = False,
 ) -> Predictor:
     """Item response theory: P(right) = c_j + (1 - c_j) sigmoid(a_j . theta + b_j).
 
     The two-parameter model of Birnbaum (1968) has c_j = 0; ``guessing`` makes it the
     three-parameter model, with a weak prior on c_j. With ``options``, wrong answers
     choose among them by a softmax that is linear in theta, for batches whose inputs
-    tell which: a nested logit model (Suh & Bolt 2010).
+    tell which: a nested logit model (Suh & Bolt 2010). With ``shared_slope``, all a_j
+    are one: the one-parameter model (Rasch 1960), for few students.
 
     Items are fitted by marginal maximum likelihood (Bock & Aitkin 1981), over a grid
     of abilities theta ~ N(0, I) in ``dims`` dimensions. For a student the support set
@@ -130,6 +132,7 @@ def fit_items(
         [np.full((items, 1), 0.8), rng.normal(0, 0.3, (items, dims - 1))], axis=1
     )
     logits = np.log(means / (1 - means))
+    slopes = slopes[:1] if shared_slope else slopes
     b, a, c = map(torch.tensor, (logits, slopes, np.full(items, GUESSING[0])))
     to_option = torch.zeros(items, options, dims + 1, dtype=torch.float64)
     free = [b, a] + [c] * guessing + [to_option] * (options > 0)
@@ -140,6 +143,7 @@ def fit_items(
         """Of right, wrong, and each option if wrong: [P, J (2 + options)]."""
         c_j = torch.sigmoid(c) if guessing else torch.zeros(items)
         right = c_j + (1 - c_j) * torch.sigmoid(points @ a.T + b)
+        right = right.clamp(1e-9, 1 - 1e-9)  # if all agree on an item, b_j would go on
         logs = [right.log()[..., None], (1 - right).log()[..., None]]
         if options:
             with_one = torch.nn.functional.pad(points, (0, 1), value=1.0)
