@@ -92,7 +92,7 @@ def item_response(
     of P(right), which is a little better than P at the posterior's mean (EAP).
     Raises a ValueError if ``dims`` is neither 1 nor 2.
     """
-    fitted = fit_items(train, items, dims, guessing, options)
+    fitted = fit_items(train, items, dims, guessing, options, shared_slope)
     right = np.exp(fitted.logs.reshape(len(fitted.logs), items, -1)[..., 0])
 
     def predict(batch: TaskBatch) -> np.ndarray:
@@ -117,7 +117,12 @@ class FittedItems(NamedTuple):
 
 
 def fit_items(
-    train: TaskBatch, items: int, dims: int, guessing: bool, options: int = 0
+    train: TaskBatch,
+    items: int,
+    dims: int,
+    guessing: bool,
+    options: int = 0,
+    shared_slope: bool = False,
 ) -> FittedItems:
     """Marginal maximum likelihood, for the models of :func:`item_response`."""
     import torch  # for gradients; loads slowly
@@ -164,7 +169,7 @@ def fit_items(
     optimizer = torch.optim.LBFGS(free, max_iter=200, line_search_fn="strong_wolfe")
     optimizer.step(loss)
     c_j = torch.sigmoid(c) if guessing else torch.zeros(items)
-    made = (a, b, c_j, log_probabilities(), log_prior)
+    made = (a.expand(items, dims), b, c_j, log_probabilities(), log_prior)
     return FittedItems(*(tensor.detach().numpy() for tensor in made))
 
 
