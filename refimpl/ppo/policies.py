@@ -81,7 +81,7 @@ class ActorCritic(keras.Model):
         super().__init__()
         seen, chosen = envs.single_observation_space, envs.single_action_space
         kind = {Discrete: Categorical, Box: Gaussian}.get(type(chosen))
-        if not kind or len(chosen.shape) > 1:
+        if not kind or len(chosen.shape) > 1 or (masked and kind is not Categorical):
             raise ValueError(f"envs: expected Discrete or Box actions, got {chosen}")
         if not isinstance(seen, Box) or len(seen.shape) != 1:
             raise ValueError(f"envs: expected a Box with one axis to see, got {seen}")
