@@ -150,10 +150,8 @@ class AdaptiveTest(gym.vector.VectorEnv):
         draws = np.stack([rng.random(J + 1) for rng in self.generators])
         drawn = (draws[:, 0] * count).astype(int)
         self.people = drawn if people is None else np.asarray(people)
-        if (
-            self.people.shape != drawn.shape
-            or not np.isin(self.people, range(count)).all()
-        ):
+        fits = self.people.shape == drawn.shape
+        if not fits or not ((self.people >= 0) & (self.people < count)).all():
             raise ValueError(
                 f"options: expected {len(drawn)} people of 0 to {count - 1}"
             )
