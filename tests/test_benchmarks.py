@@ -194,6 +194,8 @@ def test_ppo_finds_the_questions_that_tell_most():
     assert gap["PPO", "random", 10] <= -0.009
     for asked in (5, 10):
         assert gap["PPO", "maximum information", asked] <= 0.003
+        # Where rewards do not depend on the question, nothing was to be learned.
+        assert gap["PPO, shuffled rewards", "random", asked] > -0.002
 
 
 def test_students(tmp_path):
