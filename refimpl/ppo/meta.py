@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from refimpl.ppo.advantages import compute_advantages
 from refimpl.ppo.objectives import Batch, clipped_surrogate, make_improve, ppo_loss
-from refimpl.ppo.policies import Categorical, allowed_only, distribution_for
+from refimpl.ppo.policies import allowed_only, distribution_for
 from refimpl.ppo.training import History, linear_schedule
 
 
@@ -38,9 +38,7 @@ class RecurrentActorCritic(keras.Model):
     ) -> None:
         super().__init__()
         self.masked = masked
-        self.distribution = distribution_for(envs)
-        if not isinstance(self.distribution, Categorical):
-            raise ValueError("envs: expected Discrete actions")
+        self.distribution = distribution_for(envs, discrete=True)
         actions = self.distribution.size
         inputs = envs.single_observation_space.shape[0] + actions + 2
         rng = np.random.default_rng(seed)

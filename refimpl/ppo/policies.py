@@ -79,7 +79,7 @@ class ActorCritic(keras.Model):
         self, envs: Any, hidden: Sequence = (64, 64), *, seed: int, masked: bool = False
     ) -> None:
         super().__init__()
-        self.distribution = distribution_for(envs)
+        self.distribution = distribution_for(envs, discrete=masked)
         seen = envs.single_observation_space
         rng = np.random.default_rng(seed)
         # The last layer starts near 0: all actions are about equally likely.
@@ -93,12 +93,14 @@ class ActorCritic(keras.Model):
         return self.actor(observations), self.critic(observations)[:, 0]
 
 
-def distribution_for(envs: Any) -> Any:
+def distribution_for(envs: Any, discrete: bool = False) -> Any:
     """What the actions need to be drawn; ValueError if a space is not supported."""
     seen, chosen = envs.single_observation_space, envs.single_action_space
-    kind = {Discrete: Categorical, Box: Gaussian}.get(type(chosen))
+    kinds = {Discrete: Categorical} | ({} if discrete else {Box: Gaussian})
+    kind = kinds.get(type(chosen))
     if not kind or len(chosen.shape) > 1:
-        raise ValueError(f"envs: expected Discrete or Box actions, got {chosen}")
+        names = " or ".join(space.__name__ for space in kinds)
+        raise ValueError(f"envs: expected {names} actions, got {chosen}")
     if not isinstance(seen, Box) or len(seen.shape) != 1:
         raise ValueError(f"envs: expected a Box with one axis to see, got {seen}")
     return kind(chosen)

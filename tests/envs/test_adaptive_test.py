@@ -117,6 +117,12 @@ def test_people_are_drawn_with_replacement_or_named():
     np.testing.assert_array_equal(envs.truth, truth)
 
 
+@pytest.mark.parametrize("people", [[0, 1], [0, 1, 30, 2, 3], [0, 1, -1, 2, 3]])
+def test_people_who_are_not_there_are_refused(people):
+    with pytest.raises(ValueError, match="options: expected 5 people of 0 to 29"):
+        make().reset(seed=0, options={"people": people})
+
+
 @pytest.mark.parametrize("wrong", ["target", "asked", "negative", "beyond", "few"])
 def test_an_item_that_may_not_be_asked_is_refused(wrong):
     envs = make()

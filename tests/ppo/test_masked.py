@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from refimpl.ppo import ActorCritic
+from refimpl.envs import AdaptiveTest
+from refimpl.ppo import ActorCritic, train
 from refimpl.ppo.objectives import Batch, clipped_surrogate, ppo_loss
 
 N = 5
@@ -83,3 +84,26 @@ def test_the_entropy_is_that_of_what_is_allowed():
     seen = np.array([[0.3, 0.1, 0, 1, 0, 0, 1, 0]], dtype=np.float32)
     entropy = policy.distribution.entropy(policy(seen)[0])
     np.testing.assert_allclose(entropy, [np.log(2)], rtol=1e-6)
+
+
+def test_training_never_asks_what_is_not_allowed():
+    # The environment raises if it is. Its last observation allows nothing at all.
+    def model(items, answers):
+        p = (answers.sum(axis=1) + 1) / (items.shape[1] + 2)
+        return np.repeat(p[:, None], 8, axis=1)
+
+    correct = np.random.default_rng(0).integers(2, size=(30, 8))
+    envs = AdaptiveTest(correct, model, 16, questions=4)
+    policy = ActorCritic(envs, (16,), seed=0, masked=True)
+    history = train(policy, envs, updates=3, seed=0, rollout_steps=15)
+    assert history.steps == [16 * 12, 16 * 24, 16 * 36]  # resets do not count
+    assert np.isfinite(history.entropy).all()
+    assert max(history.entropy) < np.log(4)
+
+
+def test_only_discrete_actions_can_be_masked():
+    class Continuous(Spaces):
+        single_action_space = gym.spaces.Box(-1, 1, (2,))
+
+    with pytest.raises(ValueError, match="envs: expected Discrete"):
+        ActorCritic(Continuous(), seed=0, masked=True)
