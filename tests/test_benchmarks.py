@@ -237,6 +237,9 @@ def test_bandits(tmp_path):
     ]
     pd.testing.assert_series_equal(*pair, atol=0.001)
     assert (tmp_path / "bandits_10_5.npz").exists()
+    made, committed = made_and_committed(tmp_path, "bandits_speed.csv")
+    assert [*made] == [*committed]
+    assert (committed["ratio"] > 1).all()
 
 
 def test_gradebook(tmp_path):
