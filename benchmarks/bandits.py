@@ -43,15 +43,12 @@ SHORT = {
     "entropy_weight": 0.02,
     "minibatches": 8,
 }
-LONG = {
-    **SHORT,
-    "students": 512,
-    "updates": 400,
-    "entropy_weight": 0.05,
-    "gamma": 1.0,
-    "lambda_": 0.97,
+LONG = {**SHORT, "updates": 450, "entropy_weight": 0.05, "gamma": 1.0, "lambda_": 0.97}
+SETTINGS = {  # (pulls, arms)
+    (10, 5): SHORT,
+    (100, 5): LONG,
+    (100, 10): {**LONG, "entropy_weight": 0.1},
 }
-SETTINGS = {(10, 5): SHORT, (100, 5): LONG, (100, 10): LONG}  # (pulls, arms)
 UCB1 = [0.1, 0.2, 0.3, 0.4, 0.5, 1.0]
 DISCOUNTS = [0.9, 0.99, 0.999]
 
