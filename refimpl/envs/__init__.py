@@ -1,12 +1,15 @@
 """Worlds to act in, many students at once. NumPy and Gymnasium only."""
 
 from refimpl.envs.bandit import BernoulliBandit, BernoulliBandits
+from refimpl.envs.navigation import Navigation2D, Navigation2DEnv
 from refimpl.envs.one_student import OneStudentEnv
 from refimpl.envs.two_state import TwoStateEnv, TwoStateVectorEnv, state_values
 
 __all__ = [
     "BernoulliBandit",
     "BernoulliBandits",
+    "Navigation2D",
+    "Navigation2DEnv",
     "OneStudentEnv",
     "TwoStateEnv",
     "TwoStateVectorEnv",

@@ -22,10 +22,10 @@ class OneStudentEnv(gym.Env):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict]:
-        """Begin anew."""
+        """Begin anew; the vector environment knows what ``options`` mean."""
         super().reset(seed=seed)
         self.students.generators = [self.np_random]
-        return self.students.reset()[0][0], {}
+        return self.students.reset(options=options)[0][0], {}
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict]:
         """Act once."""
