@@ -7,7 +7,7 @@ a student's strengths, it can only be inferred from what was tried.
 From Finn, Abbeel & Levine (2017), section 5.3: goals in a unit square, velocities
 clipped to [-0.1, 0.1], reward the negative squared distance to the goal, an end within
 0.01 of it or after 100 steps. The paper leaves open where the square is; the authors'
-program (``point_env_randgoal.py`` in their repository maml_rl) puts it around the start,
+program (``point_env_randgoal.py``, repository maml_rl) puts it around the start,
 and its policies act in [-1, 1], scaled by 0.1. We do both. Where the two differ we
 follow the paper: the program's reward is the negative distance, not squared, and its
 episodes end when *each* coordinate is within 0.01, in a square instead of a disk.
