@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "envs": set(),
     "maml": {"tasks"},
     "ppo": set(),
-    "baselines": {"tasks"},
+    "baselines": {"envs", "tasks"},
     "figures": set(),
     "students": {"maml", "tasks"},
 }
