@@ -1,8 +1,8 @@
-"""Which skill next? The rules of today's tutors, an oracle, and the best plan.
+"""Which skill next? The rules of today's tutors, and an oracle.
 
-A rule chooses for N students in a :class:`refimpl.envs.Tutor`. The honest ones look at
-the skill bars, ``envs.belief``, which are computed from the answers seen; the oracle and
-the plan look at ``envs.known`` and ``envs.rates``, which no tutor sees.
+A rule chooses a skill for each of N students in a :class:`refimpl.envs.Tutor`. The
+honest ones look at ``seen``, the observation, alone; the oracle looks at what students
+know and at their rates, ``envs.known`` and ``envs.rates``.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from refimpl.envs.knowledge import POPULATION, SKILLS, Rates, chances
+from refimpl.envs.knowledge import POOLED, SKILLS, Rates, chances
 
-# A Tutor and a generator -> skills [N]
-Rule = Callable[[Any, np.random.Generator], np.ndarray]
+# seen [N, 7 or 12], a Tutor and a generator -> skills [N]
+Rule = Callable[[np.ndarray, Any, np.random.Generator], np.ndarray]
 
-CLASSIC = replace(POPULATION, forget=0.0)  # the bars of Corbett & Anderson's tutors
-STATES = (np.arange(2**SKILLS)[:, None] >> np.arange(SKILLS)) & 1  # [32, 5]
+# The rates behind the skill bars of Corbett & Anderson's tutors: nothing is forgotten.
+CLASSIC = replace(POOLED, forget=0.0)
 
 
 def play(envs: Any, rule: Rule, seed: int) -> np.ndarray:
@@ -28,46 +28,51 @@ def play(envs: Any, rule: Rule, seed: int) -> np.ndarray:
     Their sum over the exercises is each student's post-test minus pre-test.
     """
     rng = np.random.default_rng(seed)
-    envs.reset(seed=int(rng.integers(2**31)))
+    seen, _ = envs.reset(seed=int(rng.integers(2**31)))
     gains, over = [], np.zeros(1, bool)
     while not over.any():
-        _, _, over, _, infos = envs.step(rule(envs, rng))
+        seen, _, over, _, infos = envs.step(rule(seen, envs, rng))
         gains.append(infos["gain"])
     return np.stack(gains, axis=1)
 
 
-def random_skill(envs: Any, rng: np.random.Generator) -> np.ndarray:
+def random_skill(seen: np.ndarray, envs: Any, rng: np.random.Generator) -> np.ndarray:
     """Any skill, whatever was seen."""
-    return rng.integers(SKILLS, size=envs.num_envs)
+    return rng.integers(SKILLS, size=len(seen))
 
 
-def round_robin(envs: Any, rng: np.random.Generator) -> np.ndarray:
+def round_robin(seen: np.ndarray, envs: Any, rng: np.random.Generator) -> np.ndarray:
     """0, 1, 2, 3, 4, and again."""
-    return np.full(envs.num_envs, envs.done % SKILLS)
+    return np.full(len(seen), envs.done % SKILLS)
+
+
+def below(bars: np.ndarray, threshold: float) -> np.ndarray:
+    """The first skill whose bar is below the threshold; if none is, the lowest bar."""
+    low = bars < threshold
+    return np.where(low.any(axis=1), low.argmax(axis=1), bars.argmin(axis=1))
 
 
 def mastery(threshold: float = 0.95) -> Rule:
-    """The first skill whose bar is below the threshold; if none is, the lowest bar.
+    """Practice each skill, in the order of the prerequisites, until it is mastered.
 
-    The rule of cognitive tutors (Corbett & Anderson 1995, who chose .95): skills come
-    in the order of their prerequisites. Theirs goes with the bars ``CLASSIC``.
+    The rule of cognitive tutors: mastered means that P(known) has reached .95 (Corbett
+    & Anderson 1995). Theirs comes with the bars ``CLASSIC``. With bars that forget,
+    as ``POOLED``, a skill is reviewed in time, and a lower threshold serves better.
     """
-
-    def rule(envs: Any, rng: np.random.Generator) -> np.ndarray:
-        low = envs.belief < threshold
-        return np.where(low.any(1), low.argmax(1), envs.belief.argmin(1))
-
-    return rule
+    return lambda seen, envs, rng: below(_bars(seen), threshold)
 
 
 def expected_known(known: np.ndarray, rates: Rates) -> np.ndarray:
-    """sum_j P(k_j = 1 after practicing a), for each skill a: [N, 5] to [N, 5]."""
+    """sum_j P(k_j = 1 after practicing a), for each skill a: [N, 5] to [N, 5].
+
+    ``known`` may be 0 or 1, or probabilities.
+    """
     each = Rates(*(np.reshape(value, (-1, 1)) for value in vars(rates).values()))
     return chances(known[:, None, :], np.arange(SKILLS), each).sum(axis=2)
 
 
-def oracle(envs: Any, rng: np.random.Generator) -> np.ndarray:
-    """The greatest expected gain of one step, for one who knows state and rates.
+def oracle(seen: np.ndarray, envs: Any, rng: np.random.Generator) -> np.ndarray:
+    """The greatest expected gain of one exercise, knowing the state and the rates.
 
     argmax_a E[score after a | k, rates]; the score grows with the number of skills
     known, so this is argmax_a sum_j P(k_j = 1 after a | k, rates).
@@ -75,43 +80,12 @@ def oracle(envs: Any, rng: np.random.Generator) -> np.ndarray:
     return expected_known(envs.known, envs.rates).argmax(axis=1)
 
 
-def greedy(envs: Any, rng: np.random.Generator) -> np.ndarray:
-    """The oracle's equation with what is believed in place of what is true."""
-    return expected_known(envs.belief, envs.bars).argmax(axis=1)
+def hopeful(seen: np.ndarray, envs: Any, rng: np.random.Generator) -> np.ndarray:
+    """The oracle's equation with what the bars say in place of what is true."""
+    return expected_known(_bars(seen), envs.bars).argmax(axis=1)
 
 
-def best_plan(rates: Rates, exercises: int) -> tuple[np.ndarray, np.ndarray]:
-    """What is best for N students, by dynamic programming over the 32 states of k.
-
-    With V_h(k) the number of skills that one can expect to know h exercises after k,
-
-        V_0(k) = sum_j k_j,   V_h(k) = max_a sum_k' P(k' | k, a) V_h-1(k').
-
-    Nobody who sees less than k and the rates can do better on average. Returns V of the
-    whole session [N, 32] and the best actions [exercises, N, 32], first exercise first.
-    The state's number is sum_j 2^j k_j.
-    """
-    each = Rates(*(np.reshape(value, (-1, 1, 1)) for value in vars(rates).values()))
-    now = chances(STATES[:, None, :].astype(float), np.arange(SKILLS), each)
-    following = np.ones((*now.shape[:3], 1))  # [N, 32, 5, ...]: P(k' | k, a)
-    for j in range(SKILLS):  # skills change independently of each other
-        one = now[..., j, None]
-        following = np.concatenate([following * (1 - one), following * one], axis=3)
-    value = np.tile(STATES.sum(axis=1).astype(float), (len(now), 1))
-    actions = np.empty((exercises, *value.shape), dtype=np.int8)
-    for h in range(exercises):
-        ahead = np.einsum("nsat,nt->nsa", following, value)
-        value, actions[-1 - h] = ahead.max(axis=2), ahead.argmax(axis=2)
-    return value, actions
-
-
-def plan(envs: Any, rates: Rates) -> Rule:
-    """The rule that follows the best plan for students with these rates, each [N]."""
-    _, actions = best_plan(rates, envs.exercises)
-    bits = 2 ** np.arange(SKILLS)
-
-    def rule(envs: Any, rng: np.random.Generator) -> np.ndarray:
-        state = (envs.known @ bits).astype(int)
-        return actions[envs.done, np.arange(envs.num_envs), state]
-
-    return rule
+def _bars(seen: np.ndarray) -> np.ndarray:
+    if seen.shape[1] != SKILLS + 2 + SKILLS:
+        raise ValueError("envs: expected a Tutor with bars")
+    return seen[:, -SKILLS:]

@@ -1,14 +1,14 @@
 """Worlds to act in, many students at once. NumPy and Gymnasium only."""
 
 from refimpl.envs.bandit import BernoulliBandit, BernoulliBandits
-from refimpl.envs.knowledge import POPULATION, Rates
+from refimpl.envs.knowledge import POOLED, Rates
 from refimpl.envs.navigation import Navigation2D, Navigation2DEnv
 from refimpl.envs.one_student import OneStudentEnv
 from refimpl.envs.tutor import Tutor, TutorEnv
 from refimpl.envs.two_state import TwoStateEnv, TwoStateVectorEnv, state_values
 
 __all__ = [
-    "POPULATION",
+    "POOLED",
     "BernoulliBandit",
     "BernoulliBandits",
     "Navigation2D",

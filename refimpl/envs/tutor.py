@@ -24,6 +24,7 @@ from refimpl.envs.knowledge import (
     SKILLS,
     Rates,
     chances,
+    check_rates,
     draw_rates,
     first_known,
     ready,
@@ -43,26 +44,26 @@ class Tutor(gym.vector.VectorEnv):
 
     Action: the skill to practice, 0 to 4. Observation, [N, 7] float32: the skill just
     practiced (one-hot), whether the answer was right (1) or wrong (-1; 0 before the
-    first), and the share of the session that is over. Given ``bars``, rates for
-    everybody, [N, 12]: also the skill bars of a cognitive tutor, P(known) of each skill
-    as :func:`trace` computes it from the answers; a policy without memory needs them.
+    first), and the share of the session that is over. Given ``bars``, one set of rates
+    for everybody, [N, 12]: also the skill bars of a cognitive tutor, P(known) of each
+    skill as :func:`trace` computes it. A policy without memory needs them.
 
-    Reward: post-test - pre-test, at the last exercise; 0 before. Paid at once it would
-    tell a policy that reads its rewards what no tutor sees. ``infos["gain"]`` [N] is
-    the part of each exercise, score after - score before; a session's sum up to its
-    reward. Both are expectations given what the student knows: a real test adds noise.
+    Reward: post-test - pre-test, at the last exercise; 0 before. Paid step by step it
+    would tell a policy that reads its rewards what no tutor sees. ``infos["gain"]`` [N]
+    is the part of each exercise, score after - score before; over a session these sum
+    to the reward. Scores are expectations given k: a real test would add noise.
 
     Student i has a generator of its own, made from ``seed + i``. It draws, as a session
     begins, the student's rates, then what is known, then the luck of each exercise: the
     same whatever is chosen. ``reset(options={"rates": rates})`` begins sessions with
-    the given students instead, a new unit for them. An autoreset draws new ones.
+    the given students instead, a new unit for each. An autoreset draws new students.
 
-    Attributes: ``rates``, each [N]; ``known`` [N, 5]; ``belief`` [N, 5], given ``bars``.
+    Attributes: ``rates``, each [N], and ``known`` [N, 5], 0 or 1, which no tutor sees.
     Raises a ValueError if an argument, an action or a rate is not as listed here.
     """
 
     def __init__(
-        self, num_envs: int, exercises: int = 40, bars: Rates | None = None
+        self, num_envs: int, exercises: int = 30, bars: Rates | None = None
     ) -> None:
         if exercises < 1:
             raise ValueError(f"exercises: expected 1 or more, got {exercises}")
@@ -90,7 +91,7 @@ class Tutor(gym.vector.VectorEnv):
         self.luck = np.array([g.random(shape) for g in self.generators])
         self.rates = draw_rates(normal)
         if options and "rates" in options:
-            self.rates = self._checked(options["rates"])
+            self.rates = check_rates(options["rates"], self.num_envs)
         self.known = np.zeros((self.num_envs, SKILLS))
         has = self.luck[:, 0, :SKILLS] < self.rates.prior[:, None]
         for j in range(SKILLS):  # prerequisites come before what builds on them
@@ -133,19 +134,9 @@ class Tutor(gym.vector.VectorEnv):
         bars = () if self.bars is None else (self.belief,)
         return np.column_stack([seen, share, *bars]).astype(np.float32)
 
-    def _checked(self, rates: Rates) -> Rates:
-        values = {name: np.asarray(value) for name, value in vars(rates).items()}
-        for name, value in values.items():
-            if value.shape != (self.num_envs,) or not ((value >= 0) & (value <= 1)).all():
-                raise ValueError(
-                    f"options: expected {name} between 0 and 1, of shape "
-                    f"({self.num_envs},), got {value}"
-                )
-        return Rates(**values)
-
 
 class TutorEnv(OneStudentEnv):
     """One student of :class:`Tutor`, as a plain environment."""
 
-    def __init__(self, exercises: int = 40, bars: Rates | None = None) -> None:
+    def __init__(self, exercises: int = 30, bars: Rates | None = None) -> None:
         super().__init__(Tutor(1, exercises, bars))

@@ -1,0 +1,110 @@
+"""Which skill next, if one can compute: the best plan, and the exact belief.
+
+Five skills have 32 states. For one who sees the state, dynamic programming gives the
+best plan. For one who sees only answers, Bayes' rule over the states gives skill bars
+that keep what prerequisites tell: who knows the last skill once knew them all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refimpl.baselines.tutoring import Rule, below
+from refimpl.envs.knowledge import SKILLS, Rates, chances, ready, right_chance
+
+# [32, 5], k_j of each state; the state's number is sum_j 2^j k_j
+STATES = (np.arange(2**SKILLS)[:, None] >> np.arange(SKILLS) & 1).astype(float)
+
+
+def moves(rates: Rates) -> np.ndarray:
+    """P(k' | k, a) for N students: [N, 32, 5, 32]. Each skill changes on its own."""
+    each = Rates(*(np.reshape(value, (-1, 1, 1)) for value in vars(rates).values()))
+    now = chances(STATES[:, None, :], np.arange(SKILLS), each)
+    following = np.ones((*now.shape[:3], 1))
+    for j in range(SKILLS):
+        one = now[..., j, None]
+        following = np.concatenate([following * (1 - one), following * one], axis=3)
+    return following
+
+
+def best_plan(rates: Rates, exercises: int) -> tuple[np.ndarray, np.ndarray]:
+    """What is best for N students whose state is seen: dynamic programming.
+
+    With V_h(k) the number of skills that one can expect to know h exercises after k,
+
+        V_0(k) = sum_j k_j,   V_h(k) = max_a sum_k' P(k' | k, a) V_h-1(k').
+
+    No rule can do better on average. Returns V of the whole session [N, 32], and the
+    best actions [exercises, N, 32], those of the first exercise first.
+    """
+    following = moves(rates)
+    value = np.tile(STATES.sum(axis=1), (len(following), 1))
+    actions = np.empty((exercises, *value.shape), dtype=np.int8)
+    for h in range(exercises):
+        ahead = (following @ value[:, None, :, None])[..., 0]  # [N, 32, 5]
+        value, actions[-1 - h] = ahead.max(axis=2), ahead.argmax(axis=2)
+    return value, actions
+
+
+def plan() -> Rule:
+    """The rule that follows the best plan; it sees the state and the rates."""
+    actions = np.empty(0)
+
+    def rule(seen: np.ndarray, envs: Any, rng: np.random.Generator) -> np.ndarray:
+        nonlocal actions
+        if envs.done == 0:
+            _, actions = best_plan(envs.rates, envs.exercises)
+        state = (envs.known @ 2 ** np.arange(SKILLS)).astype(int)
+        return actions[envs.done, np.arange(len(seen)), state]
+
+    return rule
+
+
+def first_belief(rates: Rates) -> np.ndarray:
+    """P(k) before the session, for N students: [N, 32]."""
+    has = np.reshape(rates.prior, (-1, 1, 1)) * ready(STATES)
+    return np.where(STATES == 1, has, 1 - has).prod(axis=2)
+
+
+def trace_states(
+    belief: np.ndarray,
+    practiced: np.ndarray,
+    right: np.ndarray,
+    rates: Rates,
+    following: np.ndarray,
+) -> np.ndarray:
+    """P(k) after an answer: [N, 32], [N] and [N] (0 or 1) to [N, 32].
+
+    P(k | answer) is P(answer | k) P(k), normalized. The exercise then changes k, so that
+    P(k') = sum_k P(k' | k, a) P(k | answer), with ``following`` from :func:`moves`.
+    """
+    each = Rates(*(np.reshape(value, (-1, 1)) for value in vars(rates).values()))
+    p_right = right_chance(STATES[:, practiced].T, each)
+    belief = belief * np.where(right[:, None] == 1, p_right, 1 - p_right)
+    belief /= belief.sum(axis=1, keepdims=True)
+    rows = np.arange(len(belief)) if len(following) > 1 else 0
+    return (belief[:, None] @ following[rows, :, practiced])[:, 0]
+
+
+def exact_mastery(threshold: float, rates: Rates | None = None) -> Rule:
+    """The mastery rule with exact bars, for one set of rates or each student's own.
+
+    With the student's own rates (``None``) it sees what no tutor does, who this is, but
+    not what they know: the difference is what knowing the student is worth to the rule.
+    """
+    own, following, belief = rates, np.empty(0), np.empty(0)
+
+    def rule(seen: np.ndarray, envs: Any, rng: np.random.Generator) -> np.ndarray:
+        nonlocal own, following, belief
+        if own is None or envs.done == 0:
+            own = rates or envs.rates
+            following = moves(own)
+            belief = np.broadcast_to(first_belief(own), (len(seen), len(STATES)))
+        else:
+            practiced, right = seen[:, :SKILLS].argmax(axis=1), seen[:, SKILLS] > 0
+            belief = trace_states(belief, practiced, right, own, following)
+        return below(belief @ STATES, threshold)
+
+    return rule
