@@ -77,7 +77,7 @@ def trace_states(
 ) -> np.ndarray:
     """P(k) after an answer: [N, 32], [N] and [N] (0 or 1) to [N, 32].
 
-    P(k | answer) is P(answer | k) P(k), normalized. The exercise then changes k, so that
+    P(k | answer) is P(answer | k) P(k), normalized. The exercise then changes k:
     P(k') = sum_k P(k' | k, a) P(k | answer), with ``following`` from :func:`moves`.
     """
     each = Rates(*(np.reshape(value, (-1, 1)) for value in vars(rates).values()))

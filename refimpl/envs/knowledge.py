@@ -36,11 +36,12 @@ class Rates:
 
 
 # Fitted to ASSISTments 2009-10 (skill builder, the training file of Piech et al. 2015):
-# 41 skills of 300 or more students, 3,259 students, 284,550 answers. POOLED: one set of
-# rates for everybody, as a tutor would fit it; the median of the skills' maximum
-# likelihood estimates (pyBKT, with forgetting, agrees). MEDIAN and SPREAD: each student
-# adds normal numbers to the logits of all skills' rates; the median student, and the
-# standard deviations of the logits. The data have f between exercises on one skill.
+# the 41 skills of 300 or more students, 3,259 students, 24,525 sequences of answers.
+# POOLED, the same for everybody, as a tutor would fit them: medians over the skills of
+# maximum likelihood estimates. MEDIAN and SPREAD, individual: students differ from the
+# pooled rates by normal numbers, added to the logits; the median student's rates, and
+# standard deviations of logits. In these data, which are sorted by skill, f is the
+# chance from one exercise on a skill to the next.
 POOLED = Rates(prior=0.68, learn=0.125, forget=0.014, guess=0.097, slip=0.191)
 MEDIAN = Rates(prior=0.64, learn=0.27, forget=0.019, guess=0.073, slip=0.19)
 SPREAD = Rates(prior=1.47, learn=1.99, forget=0.76, guess=0.90, slip=0.68)
