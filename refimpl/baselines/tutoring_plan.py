@@ -30,26 +30,22 @@ def moves(rates: Rates) -> np.ndarray:
     return following
 
 
-def best_plan(rates: Rates, exercises: int) -> tuple[np.ndarray, np.ndarray]:
-    """What is best for N students whose state is seen: dynamic programming.
+def best_plan(rates: Rates, exercises: int) -> np.ndarray:
+    """How many skills N students can know in the end, on average: [N, 32], by first k.
 
-    With V_h(k) the number of skills that one can expect to know h exercises after k,
+    Dynamic programming. With V_h(k) what is best with h exercises left in state k,
 
         V_0(k) = sum_j k_j,   V_h(k) = max_a sum_k' P(k' | k, a) V_h-1(k').
 
-    No rule whatever can do better on average. It turns out that the oracle does as
-    well: among unknown skills one is always ready, whatever was learned before; all are
-    learned at the same rate and forgotten at the same rate; so haste spoils nothing.
-    Returns V of the whole session [N, 32], and the best actions [exercises, N, 32],
-    those of the first exercise first.
+    No rule whatever can do better on average. It turns out that the oracle, which looks
+    one exercise ahead, does as well: among unknown skills one is always ready, whatever
+    was learned before, and all skills are learned at one rate and forgotten at one rate.
     """
     following = moves(rates)
     value = np.tile(STATES.sum(axis=1), (len(following), 1))
-    actions = np.empty((exercises, *value.shape), dtype=np.int8)
-    for h in range(exercises):
-        ahead = (following @ value[:, None, :, None])[..., 0]  # [N, 32, 5]
-        value, actions[-1 - h] = ahead.max(axis=2), ahead.argmax(axis=2)
-    return value, actions
+    for _ in range(exercises):
+        value = (following @ value[:, None, :, None])[..., 0].max(axis=2)
+    return value
 
 
 def first_belief(rates: Rates) -> np.ndarray:
