@@ -39,7 +39,7 @@ def best_plan(rates: Rates, exercises: int) -> np.ndarray:
 
     No rule whatever can do better on average. It turns out that the oracle, which looks
     one exercise ahead, does as well: among unknown skills one is always ready, whatever
-    was learned before, and all skills are learned at one rate and forgotten at one rate.
+    was learned before, and all skills are learned, and forgotten, at the same rate.
     """
     following = moves(rates)
     value = np.tile(STATES.sum(axis=1), (len(following), 1))
