@@ -1,4 +1,4 @@
-"""The rates of the simulated students, fitted to real ones (about 10 minutes).
+"""The rates of the simulated students, fitted to real ones (about 5 minutes).
 
     python -m benchmarks.student_rates builder_train.csv
 
@@ -125,14 +125,14 @@ def fit_students(
         deviation = (weight[..., None] * (u - mean) ** 2).sum(axis=1).mean(
             axis=0
         ) ** 0.5
-        faster = 4 if step < rounds * 2 // 3 else 1  # than plain EM, at first
+        faster = 1.8 if step < rounds * 2 // 3 else 1  # than plain EM, at first
         middle = middle + faster * (mean - middle)
         width = width * (deviation / width) ** faster
         print(step, middle.round(2), width.round(2), flush=True)
     return middle, width
 
 
-def estimate(answers: pd.DataFrame, rounds: int = 24, seed: int = 0) -> pd.DataFrame:
+def estimate(answers: pd.DataFrame, rounds: int = 80, seed: int = 0) -> pd.DataFrame:
     """The table of rates; see above."""
     student, names, right = sequences(answers, 50)
     found, skill = np.unique(names, return_inverse=True)

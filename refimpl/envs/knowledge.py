@@ -35,17 +35,17 @@ class Rates:
     slip: Any  # s
 
 
-# Fitted to ASSISTments 2009-10 (skill builder, the training file of Piech et al. 2015):
-# the 41 skills of 300 or more students, 3,259 students, 24,525 sequences of answers.
-# POOLED, the same for everybody, as a tutor would fit them: medians over the skills of
-# maximum likelihood estimates. MEDIAN and SPREAD, individual: students differ from the
-# pooled rates by normal numbers, added to the logits; the median student's rates, and
-# standard deviations of logits. In these data, which are sorted by skill, f is the
-# chance from one exercise on a skill to the next.
+# Fitted by ``benchmarks.student_rates`` to ASSISTments 2009-10 (skill builder, the file
+# of Piech et al. 2015), 41 skills, 3,259 students. POOLED, one set for everybody, as a
+# tutor would fit it: medians over skills of maximum likelihood estimates. MEDIAN and
+# SPREAD, if each student adds normal numbers to the logits of all skills' rates: the
+# median student, and the standard deviations of the logits. In these data, sorted by
+# skill, f is the chance from one exercise on a skill to the next one on it.
 POOLED = Rates(prior=0.68, learn=0.125, forget=0.014, guess=0.097, slip=0.191)
 MEDIAN = Rates(prior=0.64, learn=0.27, forget=0.019, guess=0.073, slip=0.19)
 SPREAD = Rates(prior=1.47, learn=1.99, forget=0.76, guess=0.90, slip=0.68)
-HIGHEST = Rates(prior=1.0, learn=1.0, forget=1.0, guess=0.5, slip=0.5)  # knowing helps
+# Knowing must not hurt (else the model is degenerate: Baker, Corbett & Aleven 2008).
+HIGHEST = Rates(prior=1.0, learn=1.0, forget=1.0, guess=0.5, slip=0.5)
 
 
 def draw_rates(

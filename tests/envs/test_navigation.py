@@ -45,6 +45,12 @@ def test_a_step_by_hand():
     np.testing.assert_allclose(reward, [-(0.2**2 + 0.35**2), -(0.1**2 + 0.1**2)])
 
 
+def test_the_single_environment_takes_a_goal_too():
+    env = Navigation2DEnv()
+    env.reset(seed=0, options={"goals": [[0.3, 0.4]]})
+    assert env.step(np.zeros(2, np.float32))[1] == pytest.approx(-0.25)
+
+
 def test_an_episode_ends_within_the_disk_not_the_square():
     # 0.009 off in both coordinates is 0.0127 away: the authors' program would end.
     envs = Navigation2D(3)
