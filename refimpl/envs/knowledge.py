@@ -41,9 +41,9 @@ class Rates:
 # SPREAD, if each student adds normal numbers to the logits of all skills' rates: the
 # median student, and the standard deviations of the logits. In these data, sorted by
 # skill, f is the chance from one exercise on a skill to the next one on it.
-POOLED = Rates(prior=0.68, learn=0.125, forget=0.014, guess=0.097, slip=0.191)
-MEDIAN = Rates(prior=0.64, learn=0.27, forget=0.019, guess=0.073, slip=0.19)
-SPREAD = Rates(prior=1.47, learn=1.99, forget=0.76, guess=0.90, slip=0.68)
+POOLED = Rates(prior=0.680, learn=0.125, forget=0.014, guess=0.096, slip=0.191)
+MEDIAN = Rates(prior=0.645, learn=0.270, forget=0.0197, guess=0.073, slip=0.188)
+SPREAD = Rates(prior=1.45, learn=2.02, forget=0.765, guess=0.871, slip=0.675)
 # Knowing must not hurt (else the model is degenerate: Baker, Corbett & Aleven 2008).
 HIGHEST = Rates(prior=1.0, learn=1.0, forget=1.0, guess=0.5, slip=0.5)
 
