@@ -17,7 +17,8 @@ import numpy as np
 
 # NEEDS[j, i]: skill j builds on skill i. 0 is the foundation of 1 and 2, these two are
 # those of 3, and 3 is that of 4. While one of them is not known, j is learned at a
-# SLOWDOWN of its rate. Both are our choice, not measured.
+# SLOWDOWN of its rate. Both are our choice, not measured, and so is it that the prior,
+# in data that of a skill by itself, holds for skills whose prerequisites are known.
 SKILLS = 5
 NEEDS = np.zeros((SKILLS, SKILLS), dtype=bool)
 NEEDS[[1, 2, 3, 3, 4], [0, 0, 1, 2, 3]] = True

@@ -50,8 +50,9 @@ class Tutor(gym.vector.VectorEnv):
 
     Reward: post-test - pre-test, at the last exercise; 0 before. Paid step by step it
     would tell a policy that reads its rewards what no tutor sees. ``infos["gain"]`` [N]
-    is the part of each exercise, score after - score before; over a session these sum
-    to the reward. Scores are expectations given k: a real test would add noise.
+    is the part of each exercise, score after - score before; a session's sum to the
+    reward. ``infos["expected_reward"]`` [N] is what gain was to be expected, given k and
+    the skill chosen, for training alone. A score is an expectation: a test adds noise.
 
     Student i has a generator of its own, made from ``seed + i``. It draws, as a session
     begins, the student's rates, then what is known, then the luck of each exercise: the
@@ -110,7 +111,8 @@ class Tutor(gym.vector.VectorEnv):
         over = np.zeros(self.num_envs, dtype=bool)
         if self.done == self.exercises:
             nothing = np.zeros(self.num_envs)
-            return self.reset()[0], nothing, over, over.copy(), {"gain": nothing}
+            infos = {"gain": nothing, "expected_reward": nothing}
+            return self.reset()[0], nothing, over, over.copy(), infos
         actions = np.asarray(actions)
         if actions.min() < 0 or actions.max() >= SKILLS:
             raise ValueError(f"actions: expected skills from 0 to {SKILLS - 1}")
@@ -126,7 +128,8 @@ class Tutor(gym.vector.VectorEnv):
         over[:] = self.done == self.exercises
         seen = np.column_stack([np.eye(SKILLS)[actions], 2.0 * right - 1])
         rewards = np.where(over, after - self.pre_test, 0.0)
-        infos = {"gain": after - before}
+        expected = score(now, self.rates) - before
+        infos = {"gain": after - before, "expected_reward": expected}
         return self._observe(seen), rewards, over, np.zeros_like(over), infos
 
     def _observe(self, seen: np.ndarray) -> np.ndarray:

@@ -79,6 +79,20 @@ def test_gains_add_up_to_post_test_minus_pre_test():
     np.testing.assert_allclose(paid, total, atol=1e-12)
 
 
+def test_the_expected_reward_is_the_gain_without_its_luck():
+    # All know 0 and 1 only. To practice 2 adds .3 and loses .1 + .1, worth .7 / 5 each.
+    n = 40_000
+    envs = Tutor(n, exercises=1)
+    rates = dict(prior=0.6, learn=0.3, forget=0.1, guess=0.2, slip=0.1)
+    envs.reset(seed=0, options={"rates": alike(n, **rates)})
+    envs.known[:] = [1, 1, 0, 0, 0]
+    infos = envs.step(np.full(n, 2))[4]
+    np.testing.assert_allclose(infos["expected_reward"], 0.1 * 0.7 / 5)
+    error = infos["gain"] - infos["expected_reward"]
+    assert error.std() > 0.05
+    assert error.mean() == pytest.approx(0, abs=4 * error.std() / n**0.5)
+
+
 def test_students_begin_learn_forget_and_answer_at_their_rates():
     n = 40_000
     rates = dict(prior=0.6, learn=0.3, forget=0.1, guess=0.2, slip=0.1)
@@ -145,6 +159,7 @@ def test_a_session_ends_after_its_exercises_and_then_new_students_come():
     assert (seen == 0).all()
     assert (reward == 0).all()
     assert (infos["gain"] == 0).all()
+    assert (infos["expected_reward"] == 0).all()
     assert not terminated.any()
     assert (envs.rates.learn != 0.3).all()
 
