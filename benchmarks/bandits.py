@@ -36,9 +36,9 @@ SHORT = {
     "updates": 300,
     "learning_rate": 3e-3,
     "entropy_weight": 0.02,
-    "minibatches": 8,
+    "minibatches": 4,
 }
-LONG = {**SHORT, "students": 512, "updates": 1000}
+LONG = {**SHORT, "students": 512, "updates": 600, "entropy_weight": 0.03}
 SETTINGS = {(10, 5): SHORT, (100, 5): LONG, (100, 10): LONG}  # (pulls, arms)
 UCB1 = [0.1, 0.2, 0.3, 0.4, 0.5, 1.0]
 DISCOUNTS = [0.9, 0.99, 0.999]
@@ -65,13 +65,20 @@ def rules(pulls: int, arms: int) -> pd.DataFrame:
 
 
 def learned(
-    pulls: int, arms: int, seed: int, setting: dict
+    pulls: int, arms: int, seed: int, setting: dict, stop: int | None = None
 ) -> tuple[RecurrentActorCritic, dict, pd.DataFrame]:
     """A trained policy, its score on the same new students, and its curve."""
     options = {**setting}
     envs = BernoulliBandits(options.pop("students"), pulls, arms)
     policy = RecurrentActorCritic(envs, seed=seed)
-    history = train_rl2(policy, envs, seed=seed, reward_scale=1 / pulls, **options)
+    history = train_rl2(
+        policy,
+        envs,
+        seed=seed,
+        reward_scale=1 / pulls,
+        callback=lambda history: len(history.kl) == stop,
+        **options,
+    )
     # play draws the students' seed as evaluate_rl2 does: they are the same.
     trials = evaluate_rl2(policy, BernoulliBandits(NEW, pulls, arms), seed=LUCK)
     totals = trials.rewards.sum(axis=1)
@@ -84,7 +91,7 @@ def learned(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--updates", type=int, help="fewer, for a short try")
+    parser.add_argument("--stop", type=int, help="after so many updates, as a try")
     parser.add_argument("--settings", nargs="+", default=["10x5", "100x5", "100x10"])
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
@@ -95,11 +102,10 @@ def main() -> None:
     tables, curves = [], []
     for name in arguments.settings:
         pulls, arms = map(int, name.split("x"))
-        setting = {**SETTINGS[pulls, arms]}
-        setting["updates"] = arguments.updates or setting["updates"]
+        setting = SETTINGS[pulls, arms]
         found = rules(pulls, arms)
         for seed in range(arguments.seeds):
-            policy, score, curve = learned(pulls, arms, seed, setting)
+            policy, score, curve = learned(pulls, arms, seed, setting, arguments.stop)
             row = pd.DataFrame([{"rule": "RL2", "seed": seed, **score}])
             found = pd.concat([found, row])
             curves.append(curve.assign(pulls=pulls, arms=arms, seed=seed))

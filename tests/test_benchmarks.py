@@ -4,10 +4,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.adaptive_test import greedy, load_policy, student_model
+from refimpl.baselines import play
+from refimpl.envs import AdaptiveTest
 from refimpl.maml import load_tensors, sinusoid_network
+from refimpl.ppo.checkpoint import load_arrays
+from refimpl.tasks import ResponseTasks
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -143,6 +149,55 @@ def test_ppo_ablation(tmp_path):
         assert committed["return"].notna().all()
 
 
+def test_adaptive_test(tmp_path):
+    sizes = ["--seeds", 1, "--updates", 1, "--form-people", 50]
+    run("benchmarks.adaptive_test", *sizes, "--out", tmp_path)
+    names = ["adaptive_test.csv", "adaptive_test_paired.csv", "adaptive_test_speed.csv"]
+    for name in names:
+        made, committed = made_and_committed(tmp_path, name)
+        assert [*made] == [*committed]
+        assert set(made.iloc[:, 0]) == set(committed.iloc[:, 0])
+    made, committed = (
+        table.set_index(["rule", "questions"]).query("seed == 0")["log_loss"]
+        for table in made_and_committed(tmp_path, names[0])
+    )
+    # These do not depend on training, nor on the people that chose the form.
+    for rule in ("random", "maximum information", "look-ahead", "randomesque, 5"):
+        pd.testing.assert_series_equal(made[rule], committed[rule], rtol=1e-3)
+    for kind in ("ppo", "even"):
+        made, _ = load_arrays(tmp_path / f"adaptive_test_{kind}.npz")
+        committed, note = load_arrays(RESULTS / f"adaptive_test_{kind}.npz")
+        assert note["command"].startswith("python -m benchmarks.adaptive_test")
+        assert all(array.shape == committed[name].shape for name, array in made.items())
+
+
+def test_the_adaptive_tests_stored_policies_are_those_of_the_table():
+    tasks = ResponseTasks("quantitative")
+    correct = tasks.correct[tasks.splits["test"]]
+    envs = AdaptiveTest(correct, student_model(tasks), 4 * len(correct), 20)
+    people = {"people": np.tile(np.arange(len(correct)), 4)}
+    table = pd.read_csv(RESULTS / "adaptive_test.csv", comment="#")
+    table = table.set_index(["rule", "seed", "questions"])["log_loss"]
+    for rule, kind in (("PPO", "ppo"), ("PPO, even exposure", "even")):
+        policy = load_policy(RESULTS / f"adaptive_test_{kind}.npz", 0, envs)
+        rng = np.random.default_rng(0)
+        losses = play(greedy(policy, envs), envs, rng, seed=0, options=people)
+        for asked in (5, 10, 20):
+            expected = table[rule, 0, asked]
+            assert losses[asked].mean() == pytest.approx(expected, abs=1e-3)
+
+
+def test_ppo_finds_the_questions_that_tell_most():
+    table = pd.read_csv(RESULTS / "adaptive_test_paired.csv", comment="#")
+    gap = table.set_index(["rule", "against", "questions"])["gap"]
+    assert gap["PPO", "random", 5] <= -0.015
+    assert gap["PPO", "random", 10] <= -0.009
+    for asked in (5, 10):
+        assert gap["PPO", "maximum information", asked] <= 0.003
+        # Where rewards do not depend on the question, nothing was to be learned.
+        assert gap["PPO, shuffled rewards", "random", asked] > -0.002
+
+
 def test_students(tmp_path):
     sizes = ["--seeds", 1, "--iterations", 30, "--data", "ratings"]
     run("benchmarks.students", *sizes, "--out", tmp_path)
@@ -166,3 +221,29 @@ def test_students(tmp_path):
         assert note["command"].endswith("students --seeds 3 --iterations 3000")
         assert set(committed) == set(made)
     assert all(made[name].shape == committed[name].shape for name in committed)
+
+
+def test_bandits(tmp_path):
+    sizes = ["--settings", "10x5", "--seeds", 1, "--stop", 10]
+    run("benchmarks.bandits", *sizes, "--out", tmp_path)
+    made, committed = made_and_committed(tmp_path, "bandits_curves.csv")
+    # The first ten updates of seed 0 are those of the committed run.
+    assert made["mean"][0] == pytest.approx(committed["mean"][0], abs=0.02)
+    made, committed = made_and_committed(tmp_path, "bandits.csv")
+    rules = ["random", "greedy", "Thompson", "UCB1", "Gittins"]
+    pair = [
+        table.query("pulls == 10").set_index("rule")["mean"][rules]
+        for table in (made, committed)
+    ]
+    pd.testing.assert_series_equal(*pair, atol=0.001)
+    assert (tmp_path / "bandits_10_5.npz").exists()
+
+
+def test_gradebook(tmp_path):
+    run("benchmarks.gradebook", "--rows", 1000, 2000, "--out", tmp_path)
+    made, committed = made_and_committed(tmp_path, "gradebook.csv")
+    assert [*made] == [*committed]
+    assert [*made["rows"]] == [1000, 2000]
+    assert [*committed["rows"]] == [10**5, 10**6, 10**7]
+    assert (made > 0).all(axis=None)
+    assert committed["peak MB"].max() < 3000  # what a teacher's computer can give

@@ -17,18 +17,23 @@ MAY_IMPORT = {
     "baselines": {"envs", "tasks"},
     "figures": set(),
     "students": {"maml", "tasks"},
+    "own_class": {"figures", "maml", "students", "tasks"},
 }
 
 
 @pytest.mark.parametrize(
     ("module", "foreign"),
     [
-        ("refimpl.tasks", ["torch", "tensorflow", "keras", "pandas", "statsmodels"]),
+        (
+            "refimpl.tasks",
+            ["torch", "tensorflow", "keras", "pandas", "polars", "statsmodels"],
+        ),
         ("refimpl.envs", ["torch", "tensorflow", "keras"]),
         ("refimpl.baselines", ["torch", "tensorflow", "statsmodels"]),
         ("refimpl.figures", ["torch", "tensorflow"]),
         ("refimpl.maml", ["tensorflow", "keras", "gymnasium"]),
         ("refimpl.students", ["tensorflow", "keras", "gymnasium"]),
+        ("refimpl.own_class", ["tensorflow", "keras", "polars", "pandas"]),
         ("refimpl.ppo", ["torch", "statsmodels", "refimpl.envs"]),
     ],
 )

@@ -7,6 +7,15 @@ from refimpl.baselines.growth import (
     pooled_polynomial,
     trusted_level,
 )
+from refimpl.baselines.posterior import Posterior, fit_posterior
+from refimpl.baselines.questions import (
+    at_random,
+    best_form,
+    fixed_form,
+    look_ahead,
+    maximum_information,
+    play,
+)
 from refimpl.baselines.ratings import crossed_effects
 from refimpl.baselines.responses import (
     item_mean,
@@ -16,13 +25,21 @@ from refimpl.baselines.responses import (
 )
 
 __all__ = [
+    "Posterior",
+    "at_random",
+    "best_form",
     "crossed_effects",
     "direct_regression",
     "each_alone",
+    "fit_posterior",
+    "fixed_form",
     "hierarchical_polynomial",
     "item_mean",
     "item_means",
     "item_response",
+    "look_ahead",
+    "maximum_information",
+    "play",
     "pooled_polynomial",
     "shrunken_student_mean",
     "trusted_level",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -75,13 +76,15 @@ def item_response(
     dims: int = 1,
     guessing: bool = False,
     options: int = 0,
+    shared_slope: bool = False,
 ) -> Predictor:
     """Item response theory: P(right) = c_j + (1 - c_j) sigmoid(a_j . theta + b_j).
 
     The two-parameter model of Birnbaum (1968) has c_j = 0; ``guessing`` makes it the
     three-parameter model, with a weak prior on c_j. With ``options``, wrong answers
     choose among them by a softmax that is linear in theta, for batches whose inputs
-    tell which: a nested logit model (Suh & Bolt 2010).
+    tell which: a nested logit model (Suh & Bolt 2010). With ``shared_slope``, all a_j
+    are one: the one-parameter model (Rasch 1960), for few students.
 
     Items are fitted by marginal maximum likelihood (Bock & Aitkin 1981), over a grid
     of abilities theta ~ N(0, I) in ``dims`` dimensions. For a student the support set
@@ -89,11 +92,44 @@ def item_response(
     of P(right), which is a little better than P at the posterior's mean (EAP).
     Raises a ValueError if ``dims`` is neither 1 nor 2.
     """
+    fitted = fit_items(train, items, dims, guessing, options, shared_slope)
+    right = np.exp(fitted.logs.reshape(len(fitted.logs), items, -1)[..., 0])
+
+    def predict(batch: TaskBatch) -> np.ndarray:
+        known = _outcomes(batch, items, options, support_only=True)
+        joint = known @ fitted.logs.T + fitted.log_prior
+        posterior = np.exp(joint - joint.max(axis=1, keepdims=True))
+        posterior /= posterior.sum(axis=1, keepdims=True)
+        asked = batch.query_x[..., 0].astype(int)
+        return np.take_along_axis(posterior @ right, asked, axis=1)[..., None]
+
+    return predict
+
+
+class FittedItems(NamedTuple):
+    """What :func:`item_response` has learned; the grid of abilities has P points."""
+
+    slopes: np.ndarray  # a [J, dims]
+    easiness: np.ndarray  # b [J]
+    guessing: np.ndarray  # c [J], probabilities
+    logs: np.ndarray  # of right, wrong, and each option if wrong: [P, J (2 + options)]
+    log_prior: np.ndarray  # [P]
+
+
+def fit_items(
+    train: TaskBatch,
+    items: int,
+    dims: int,
+    guessing: bool,
+    options: int = 0,
+    shared_slope: bool = False,
+) -> FittedItems:
+    """Marginal maximum likelihood, for the models of :func:`item_response`."""
     import torch  # for gradients; loads slowly
 
     if dims not in (1, 2):
         raise ValueError(f"dims: expected 1 or 2, got {dims}")
-    points, log_prior = _grid(dims)
+    points, log_prior = map(torch.as_tensor, grid(dims))
     answers = torch.as_tensor(_outcomes(train, items, options))
     means = item_means(train, items)
     rng = np.random.default_rng(0)
@@ -101,6 +137,7 @@ def item_response(
         [np.full((items, 1), 0.8), rng.normal(0, 0.3, (items, dims - 1))], axis=1
     )
     logits = np.log(means / (1 - means))
+    slopes = slopes[:1] if shared_slope else slopes
     b, a, c = map(torch.tensor, (logits, slopes, np.full(items, GUESSING[0])))
     to_option = torch.zeros(items, options, dims + 1, dtype=torch.float64)
     free = [b, a] + [c] * guessing + [to_option] * (options > 0)
@@ -111,6 +148,7 @@ def item_response(
         """Of right, wrong, and each option if wrong: [P, J (2 + options)]."""
         c_j = torch.sigmoid(c) if guessing else torch.zeros(items)
         right = c_j + (1 - c_j) * torch.sigmoid(points @ a.T + b)
+        right = right.clamp(1e-9, 1 - 1e-9)  # if all agree on an item, b_j would go on
         logs = [right.log()[..., None], (1 - right).log()[..., None]]
         if options:
             with_one = torch.nn.functional.pad(points, (0, 1), value=1.0)
@@ -130,27 +168,18 @@ def item_response(
 
     optimizer = torch.optim.LBFGS(free, max_iter=200, line_search_fn="strong_wolfe")
     optimizer.step(loss)
-    logs = log_probabilities().detach().numpy()
-    right = np.exp(logs.reshape(len(points), items, -1)[..., 0])
-    prior = log_prior.numpy()
-
-    def predict(batch: TaskBatch) -> np.ndarray:
-        joint = _outcomes(batch, items, options, support_only=True) @ logs.T + prior
-        posterior = np.exp(joint - joint.max(axis=1, keepdims=True))
-        posterior /= posterior.sum(axis=1, keepdims=True)
-        asked = batch.query_x[..., 0].astype(int)
-        return np.take_along_axis(posterior @ right, asked, axis=1)[..., None]
-
-    return predict
+    c_j = torch.sigmoid(c) if guessing else torch.zeros(items)
+    made = (a.expand(items, dims), b, c_j, log_probabilities(), log_prior)
+    return FittedItems(*(tensor.detach().numpy() for tensor in made))
 
 
-def _grid(dims: int):
+def grid(dims: int) -> tuple[np.ndarray, np.ndarray]:
     """Abilities [P, dims] from -4 to 4, and the logarithms of their weights [P]."""
-    import torch
-
-    line = torch.linspace(-4, 4, {1: 41, 2: 17}[dims], dtype=torch.float64)
-    points = torch.cartesian_prod(*[line] * dims).reshape(-1, dims)
-    return points, (-(points**2).sum(dim=1) / 2).log_softmax(dim=0)
+    line = np.linspace(-4, 4, {1: 41, 2: 17}[dims])
+    points = np.stack(np.meshgrid(*[line] * dims, indexing="ij"), axis=-1)
+    points = points.reshape(-1, dims)
+    log_weights = -(points**2).sum(axis=1) / 2
+    return points, log_weights - np.log(np.exp(log_weights).sum())
 
 
 def _outcomes(

@@ -25,6 +25,7 @@ class BernoulliBandits(gym.vector.VectorEnv):
     observation [N, 1] is the share of the lesson that is over. Each pull is an episode
     of its own in the sense of RL-squared (``infos["episode_over"]``); Gymnasium's
     episode, at whose end the student leaves (terminated), is the lesson.
+    ``infos["expected_reward"]`` [N] is the rate of the arm, for training alone.
 
     Student i has a generator of its own, made from ``seed + i``. It draws, as a lesson
     begins, the rates and then the luck of each pull: the same whatever is chosen.
@@ -69,7 +70,8 @@ class BernoulliBandits(gym.vector.VectorEnv):
         self.step_number += 1
         over = np.full(self.num_envs, self.step_number == self.pulls)
         every = np.ones(self.num_envs, dtype=bool)
-        return self._observe(), rewards, over, ~every, {"episode_over": every}
+        infos = {"episode_over": every, "expected_reward": rates}
+        return self._observe(), rewards, over, ~every, infos
 
     def _observe(self) -> np.ndarray:
         share = self.step_number / self.pulls

@@ -22,7 +22,7 @@ class OneStudentEnv(gym.Env):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict]:
-        """Begin anew; the vector environment knows what ``options`` mean."""
+        """Begin anew; ``options`` are the vector environment's."""
         super().reset(seed=seed)
         self.students.generators = [self.np_random]
         return self.students.reset(options=options)[0][0], {}

@@ -51,8 +51,8 @@ class Tutor(gym.vector.VectorEnv):
     Reward: post-test - pre-test, at the last exercise; 0 before. Paid step by step it
     would tell a policy that reads its rewards what no tutor sees. ``infos["gain"]`` [N]
     is the part of each exercise, score after - score before; a session's sum to the
-    reward. ``infos["expected_reward"]`` [N] is what gain was to be expected, given k and
-    the skill chosen, for training alone. A score is an expectation: a test adds noise.
+    reward. ``infos["expected_reward"]`` [N] is the gain to be expected, given k and the
+    skill chosen, for training alone. Scores are expectations: a test would add noise.
 
     Student i has a generator of its own, made from ``seed + i``. It draws, as a session
     begins, the student's rates, then what is known, then the luck of each exercise: the

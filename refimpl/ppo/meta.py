@@ -6,6 +6,7 @@ student is in it. PPO trains the weights over the trials of many students: slow
 learning, by gradients, across students; fast learning, in the state, within one.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from refimpl.ppo.advantages import compute_advantages
 from refimpl.ppo.objectives import Batch, clipped_surrogate, make_improve, ppo_loss
-from refimpl.ppo.policies import Categorical, distribution_for
+from refimpl.ppo.policies import allowed_only, distribution_for
 from refimpl.ppo.training import History, linear_schedule
 
 
@@ -27,15 +28,17 @@ class RecurrentActorCritic(keras.Model):
     (one-hot), the reward, and whether it ended an episode: I = D + n + 2 numbers, at
     the first step zeros for what there was not. Called with trials [B, T, I] it returns
     the actor's output [B, T, n] and the values [B, T]; :meth:`step` does the same for
-    one step. Weights come from ``seed``. Raises a ValueError if ``envs``, a vector
-    environment, has other actions than Discrete, or observations than a flat Box.
+    one step. If ``masked``, the last n numbers of an observation say which of the n
+    actions are allowed. Weights come from ``seed``. Raises a ValueError if ``envs``, a
+    vector environment, has other actions than Discrete, or more than a flat Box to see.
     """
 
-    def __init__(self, envs: Any, hidden: int = 64, *, seed: int) -> None:
+    def __init__(
+        self, envs: Any, hidden: int = 64, *, seed: int, masked: bool = False
+    ) -> None:
         super().__init__()
-        self.distribution = distribution_for(envs)
-        if not isinstance(self.distribution, Categorical):
-            raise ValueError("envs: expected Discrete actions")
+        self.masked = masked
+        self.distribution = distribution_for(envs, discrete=True)
         actions = self.distribution.size
         inputs = envs.single_observation_space.shape[0] + actions + 2
         rng = np.random.default_rng(seed)
@@ -60,12 +63,19 @@ class RecurrentActorCritic(keras.Model):
 
     def call(self, trials: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         states = self.memory(trials)
-        return self.actor(states), self.critic(states)[..., 0]
+        return self.logits(states, trials), self.critic(states)[..., 0]
 
     def step(self, inputs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """One step of B trials, from ``state`` [B, H]: output, values, next state."""
         state, _ = self.memory.cell(inputs, [state])
-        return self.actor(state), self.critic(state)[:, 0], state
+        return self.logits(state, inputs), self.critic(state)[:, 0], state
+
+    def logits(self, states: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
+        """The actor's output; the mask of the inputs stands before action and ends."""
+        logits, n = self.actor(states), self.distribution.size
+        if not self.masked:
+            return logits
+        return allowed_only(logits, inputs[..., -2 - 2 * n : -2 - n])
 
 
 class Trials(NamedTuple):
@@ -76,6 +86,7 @@ class Trials(NamedTuple):
     log_prob: np.ndarray  # [N, T], of the actions as they were drawn
     values: np.ndarray  # [N, T]
     rewards: np.ndarray  # [N, T]
+    expected: np.ndarray  # [N, T], rewards without luck, where a simulator knows them
     states: np.ndarray  # [N, T, H], after each input
 
 
@@ -106,10 +117,11 @@ class TrialCollector:
             executed = self.policy.distribution.executed(action)
             seen, reward, terminated, truncated, infos = self.envs.step(executed)
             reward, over = reward.astype(np.float32), terminated | truncated
+            expected = infos.get("expected_reward", reward).astype(np.float32)
             before = np.zeros_like(before)
             before[np.arange(n), action] = 1
             before[:, -2], before[:, -1] = reward, infos.get("episode_over", over)
-            steps.append((inputs, action, log_prob, value, reward, state))
+            steps.append((inputs, action, log_prob, value, reward, expected, state))
         if not over.all():
             raise ValueError("envs: expected all students to leave at the same step")
         return Trials(*(np.stack(part, axis=1) for part in zip(*steps, strict=True)))
@@ -139,7 +151,7 @@ def train_rl2(
     value_weight: float = 0.5,
     reward_scale: float = 1.0,  # for learning only; best if a trial's sum is about 1
     max_grad_norm: float = 0.5,
-    progress: bool = True,
+    callback: Callable[[History], bool | None] | None = None,
 ) -> History:
     """Meta-train a recurrent policy in place: PPO over whole trials.
 
@@ -147,6 +159,11 @@ def train_rl2(
     (:func:`refimpl.ppo.objectives.make_improve`) with a trial in place of a step, so
     that gradients flow back through a student's whole history. Returns
     :class:`History`, whose returns are those of trials, in the environment's own units.
+
+    The policy sees the rewards. Advantages are made from what was to be expected of
+    them, if the environment tells (``infos["expected_reward"]``): the same gradient on
+    average, with less noise. ``callback`` is called after each update; training ends
+    if it returns True.
 
     Raises a ValueError if ``minibatches`` does not divide the number of students, and
     a FloatingPointError if an update leads to NaN or infinity.
@@ -162,7 +179,7 @@ def train_rl2(
     collector, history = TrialCollector(policy, envs), History()
     everyone, strength = np.ones(n, bool), tf.constant(epsilon, tf.float32)
 
-    bar = tqdm(range(updates), desc="RL²", disable=not progress)
+    bar = tqdm(range(updates), desc="RL²")
     for update in bar:
         rng = np.random.default_rng([seed, update])
         trials = collector.collect(rng)
@@ -185,6 +202,8 @@ def train_rl2(
             column.append(new)
         shown = {"return": np.mean(ended), "kl": kl, "entropy": entropy}
         bar.set_postfix({k: f"{v:.3g}" for k, v in shown.items()}, refresh=False)
+        if callback and callback(history):
+            break
     return history
 
 
@@ -192,7 +211,7 @@ def trial_advantages(
     trials: Trials, reward_scale: float, gamma: float, lambda_: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Generalized advantages and returns [N, T]; a trial ends with its last step."""
-    rewards, values = trials.rewards.T * reward_scale, trials.values.T
+    rewards, values = trials.expected.T * reward_scale, trials.values.T
     following = np.concatenate([values[1:], np.zeros_like(values[:1])])
     over = np.zeros(values.shape, bool)
     over[-1] = True

@@ -70,17 +70,22 @@ class ActorCritic(keras.Model):
     """A tanh network for the ``distribution`` of actions, and one for the value.
 
     Called with observations [B, D], it returns the actor's output [B, ...] and the
-    values [B]. Weights start orthogonal, from ``seed``, and biases at 0. Raises a
-    ValueError if a space of ``envs``, a vector environment, is not supported.
+    values [B]. Weights start orthogonal, from ``seed``, and biases at 0. If ``masked``,
+    the last n numbers of an observation say which of the n actions are allowed.
+    Raises a ValueError if a space of ``envs``, a vector environment, is not supported.
     """
 
-    def __init__(self, envs: Any, hidden: Sequence[int] = (64, 64), *, seed: int):
+    def __init__(
+        self, envs: Any, hidden: Sequence = (64, 64), *, seed: int, masked: bool = False
+    ) -> None:
         super().__init__()
-        self.distribution = distribution_for(envs)
+        self.distribution = distribution_for(envs, discrete=masked)
         seen = envs.single_observation_space
         rng = np.random.default_rng(seed)
         # The last layer starts near 0: all actions are about equally likely.
         self.actor = _mlp([*seen.shape, *hidden, self.distribution.size], 0.01, rng)
+        if masked:
+            self.actor = MaskedActor(self.actor)
         self.critic = _mlp([*seen.shape, *hidden, 1], 1.0, rng)
         self.built = True
 
@@ -88,15 +93,34 @@ class ActorCritic(keras.Model):
         return self.actor(observations), self.critic(observations)[:, 0]
 
 
-def distribution_for(envs: Any) -> Any:
+def distribution_for(envs: Any, discrete: bool = False) -> Any:
     """What the actions need to be drawn; ValueError if a space is not supported."""
     seen, chosen = envs.single_observation_space, envs.single_action_space
-    kind = {Discrete: Categorical, Box: Gaussian}.get(type(chosen))
+    kinds = {Discrete: Categorical} | ({} if discrete else {Box: Gaussian})
+    kind = kinds.get(type(chosen))
     if not kind or len(chosen.shape) > 1:
-        raise ValueError(f"envs: expected Discrete or Box actions, got {chosen}")
+        names = " or ".join(space.__name__ for space in kinds)
+        raise ValueError(f"envs: expected {names} actions, got {chosen}")
     if not isinstance(seen, Box) or len(seen.shape) != 1:
         raise ValueError(f"envs: expected a Box with one axis to see, got {seen}")
     return kind(chosen)
+
+
+class MaskedActor(keras.Model):
+    """The logits of ``net``, for allowed actions only."""
+
+    def __init__(self, net: Any) -> None:
+        super().__init__()
+        self.net, self.built = net, True
+
+    def call(self, observations: tf.Tensor) -> tf.Tensor:
+        logits = self.net(observations)
+        return allowed_only(logits, observations[..., -logits.shape[-1] :])
+
+
+def allowed_only(logits: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """-1e9 where the mask has no 1: a probability of exactly 0, and no NaN."""
+    return tf.where(mask == 1, logits, -1e9)
 
 
 def _mlp(sizes: Sequence[int], last_gain: float, rng: np.random.Generator) -> Any:

@@ -132,3 +132,29 @@ def test_options_tell_more_than_right_and_wrong():
         item_response(train, 80, guessing=True, options=o)(new) for o in (0, 6)
     )
     assert loss(told, new) < loss(blind, new)
+
+
+def test_with_a_shared_slope_the_number_right_is_all_that_counts():
+    """Rasch's property: of the same items, it does not matter which were right."""
+    rng = np.random.default_rng(5)
+    logits = rng.normal(size=(300, 1)) + np.linspace(-1, 1, 8)
+    answers = (rng.random(logits.shape) < 1 / (1 + np.exp(-logits))).astype(float)
+    predictor = item_response(as_batch(answers, 4, rng), 8, shared_slope=True)
+    x = np.arange(8, dtype=np.float32)[None, :, None].repeat(3, axis=0)
+    known = np.array([[1, 1, 0, 0], [0, 0, 1, 1], [1, 1, 1, 0]], np.float32)[..., None]
+    ones = np.ones((3, 4), np.float32)
+    made = predictor(TaskBatch(x[:, :4], known, ones, x[:, 4:], 0 * known, ones))
+    np.testing.assert_allclose(made[0], made[1], rtol=1e-6)
+    assert (made[2] > made[0]).all()
+
+
+def test_items_that_all_answer_alike_leave_finite_forecasts(world):
+    train = world[1].map(np.copy)
+    for part in ("support", "query"):
+        x, y = getattr(train, f"{part}_x"), getattr(train, f"{part}_y")
+        y[x == 3], y[x == 4] = 1, 0
+    for shared_slope in (False, True):
+        made = item_response(train, 20, shared_slope=shared_slope)(world[2])
+        assert np.isfinite(made).all()
+        assert made[world[2].query_x == 3].min() > 0.98
+        assert made[world[2].query_x == 4].max() < 0.02

@@ -53,6 +53,7 @@ def test_a_lesson_ends_after_its_pulls_and_then_a_new_student_comes():
     observation, _, terminated, truncated, infos = envs.step(np.zeros(3, int))
     assert (observation == 0.5).all()
     assert infos["episode_over"].all()  # a pull is an episode of RL-squared
+    np.testing.assert_array_equal(infos["expected_reward"], envs.rates[:, 0])
     assert not (terminated | truncated).any()
     assert envs.step(np.zeros(3, int))[2].all()
     np.testing.assert_array_equal(envs.rates, before)

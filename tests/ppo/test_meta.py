@@ -124,7 +124,7 @@ def test_advantages_of_trials_are_those_of_the_loop(bandits):
     mine = trial_advantages(trials, 0.5, 0.9, 0.8)
     for i in (0, 5):  # one student alone
         ended = np.arange(7)[:, None] == 6
-        rewards, values = trials.rewards[i][:, None] / 2, trials.values[i][:, None]
+        rewards, values = trials.expected[i][:, None] / 2, trials.values[i][:, None]
         following = np.append(values[1:], [[99.0]], axis=0)  # of nobody: not used
         theirs = compute_advantages(
             rewards, values, following, ended, np.zeros_like(ended), 0.9, 0.8
@@ -136,9 +136,7 @@ def test_advantages_of_trials_are_those_of_the_loop(bandits):
 def trained(seed=0, updates=3, **changed):
     envs = BernoulliBandits(32, pulls=5, arms=2)
     policy = RecurrentActorCritic(envs, 8, seed=seed)
-    history = train_rl2(
-        policy, envs, updates=updates, seed=seed, progress=False, **changed
-    )
+    history = train_rl2(policy, envs, updates=updates, seed=seed, **changed)
     return policy, history
 
 
@@ -176,7 +174,6 @@ def test_it_learns_to_repeat_what_succeeds():
     policy = RecurrentActorCritic(envs, 16, seed=0)
     train_rl2(
         policy, envs, updates=60, seed=0, learning_rate=1e-2, reward_scale=1 / 8,
-        progress=False,
     )  # fmt: skip
     new = BernoulliBandits(4000, pulls=8, arms=2)
     trials = evaluate_rl2(policy, new, seed=9)
@@ -184,6 +181,15 @@ def test_it_learns_to_repeat_what_succeeds():
     again = trials.actions[:, 1:] == trials.actions[:, :-1]
     success = trials.rewards[:, :-1] == 1
     assert again[success].mean() > again[~success].mean() + 0.3
+
+
+def test_a_callback_can_end_the_training():
+    _, history = trained(updates=50, callback=lambda history: len(history.kl) == 2)
+    assert history.steps == [160, 320]
+    assert history == trained(updates=50, callback=lambda h: len(h.kl) == 2)[1]
+    longer = trained(updates=2)[1]  # the schedule knows of fifty
+    assert history.returns[0] == longer.returns[0]
+    assert history.kl != longer.kl
 
 
 def test_a_learning_rate_of_zero_changes_nothing():
@@ -197,7 +203,7 @@ def test_bad_input_is_named():
     envs = BernoulliBandits(6, pulls=2, arms=2)
     policy = RecurrentActorCritic(envs, 4, seed=0)
     with pytest.raises(ValueError, match="minibatches: expected to divide 6, got 4"):
-        train_rl2(policy, envs, updates=1, seed=0, progress=False)
+        train_rl2(policy, envs, updates=1, seed=0)
     with pytest.raises(ValueError, match="envs: expected all students to leave"):
         evaluate_rl2(policy, Episodes(early=True), seed=0)
     envs.single_action_space = gym.spaces.Box(0, 1, (1,), np.float32)
@@ -208,3 +214,39 @@ def test_bad_input_is_named():
 def test_a_policy_that_breaks_stops_the_training():
     with pytest.raises((FloatingPointError, ValueError), match="finite"):
         trained(updates=5, learning_rate=float("inf"))
+
+
+class Masked(Episodes):
+    """Two actions, of which only the second is allowed after the first step."""
+
+    def __init__(self):
+        super().__init__()
+        self.single_observation_space = gym.spaces.Box(0, 1, (3,), np.float32)
+
+    def reset(self, **_):
+        return self.seen(super().reset()[0])
+
+    def step(self, actions):
+        seen, *others = super().step(actions)
+        return self.seen(seen)[0], *others
+
+    def seen(self, constant):
+        mask = np.ones((self.num_envs, 2), np.float32)
+        mask[:, 0] = self.t == 0
+        return np.concatenate([constant, mask], axis=1), {}
+
+
+def test_a_masked_action_is_never_taken_and_breaks_no_gradient():
+    envs = Masked()
+    policy = RecurrentActorCritic(envs, 8, seed=0, masked=True)
+    trials = evaluate_rl2(policy, envs, seed=0, greedy=False)
+    assert set(trials.actions[:, 0]) == {0, 1}
+    assert (trials.actions[:, 1:] == 1).all()
+    with tf.GradientTape() as tape:
+        output, _ = policy(trials.inputs)
+        chances = tf.nn.softmax(output)
+        entropy = tf.reduce_sum(policy.distribution.entropy(output))
+    assert (chances[:, 1:, 0] == 0).numpy().all()
+    assert entropy > 0
+    gradients = tape.gradient(entropy, policy.actor.trainable_variables)
+    assert all(np.isfinite(gradient).all() for gradient in gradients)

@@ -1,0 +1,215 @@
+"""An adaptive test, replayed: which question next, and what does its answer tell?
+
+A test taker's answers to all items are recorded, and asking changes nobody, so a
+replay shows exactly what would have been seen. For each student a fresh random half
+of the items is the *target*: never asked, only to be predicted. Of the other half,
+one item after the other is asked, and after each a model of students, given as
+
+    student_model(items [N, t], answers [N, t]) -> probabilities [N, J],
+
+predicts all J answers, from t = 0 on. An action is an item; its reward is by how much
+its answer lowered the mean log-loss on the target (in nats). The rewards of a session
+add up to the loss before the first question less the loss after the last one.
+
+A long module, for the sake of what it refuses: a test that asks what it must only
+predict would look better than it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+
+from refimpl.envs.one_student import OneStudentEnv
+
+StudentModel = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def target_loss(probabilities: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """-mean_j log P(the answer given to item j): from [N, Q] and [N, Q] to [N].
+
+    Raises a ValueError if ``probabilities`` are not between 0 and 1, both excluded:
+    a model that is certain and wrong has an infinite loss.
+    """
+    if not ((probabilities > 0) & (probabilities < 1)).all():
+        raise ValueError("student_model: expected probabilities between 0 and 1")
+    return -np.log(np.where(answers == 1, probabilities, 1 - probabilities)).mean(1)
+
+
+def logits(probabilities: np.ndarray) -> np.ndarray:
+    """log p / (1 - p)."""
+    return np.log(probabilities / (1 - probabilities))
+
+
+class AdaptiveTest(gym.vector.VectorEnv):
+    """N students take an adaptive test in step, with next-step autoreset.
+
+    Observations are float32, [N, 2 + 2 J]: the answer just seen (1 right, -1 wrong, 0
+    none yet), the share of the questions asked, for each item how far the model's
+    prediction has moved since the session began (a difference of logits), and for each
+    item whether it may be asked now (1) or not (0).
+
+    A session terminates after ``questions`` answers. The step after it resets: its
+    actions are ignored and its rewards are 0. Student i has a generator of its own,
+    made from ``seed + i``, which draws a person and a target half for each session.
+
+    Parameters
+    ----------
+    correct : [people, J] of 0 and 1
+        The recorded answers. People are drawn from them with replacement.
+    student_model : function
+        As above. An item of its [N, t] arguments is a column of ``correct``.
+    num_envs, questions : int
+        N, and how many questions a session has, from 1 to J - J // 2.
+
+    Attributes
+    ----------
+    people : [N]
+        The row of ``correct`` of each session's student.
+    target : [N, J // 2]
+        The items of the target, whose answers are in ``truth``, of the same shape.
+    items, answers : [N, asked]
+        What was asked so far, and what was answered.
+    predicted : [N, J]
+        What the model says now.
+    loss : [N]
+        Its mean log-loss on the target.
+
+    Raises
+    ------
+    ValueError
+        If an argument, an action or what the model returns is not as listed here.
+    """
+
+    def __init__(
+        self,
+        correct: np.ndarray,
+        student_model: StudentModel,
+        num_envs: int,
+        questions: int = 10,
+    ) -> None:
+        self.correct = np.asarray(correct, dtype=np.int8)
+        if self.correct.ndim != 2 or not np.isin(correct, (0, 1)).all():
+            raise ValueError("correct: expected 0 and 1, of shape [people, J]")
+        J = self.correct.shape[1]
+        if not 1 <= questions <= J - J // 2:
+            raise ValueError(
+                f"questions: expected 1 to {J - J // 2} of {J} items, got {questions}"
+            )
+        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
+        self.student_model, self.num_envs = student_model, num_envs
+        self.questions = self.asked = questions
+        low = np.array([-1, 0] + [-np.inf] * J + [0] * J, dtype=np.float32)
+        high = np.array([1, 1] + [np.inf] * J + [1] * J, dtype=np.float32)
+        self.single_observation_space = gym.spaces.Box(low, high)
+        self.single_action_space: gym.spaces.Discrete = gym.spaces.Discrete(J)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.generators: list[np.random.Generator] = []
+        self.allowed = np.ones((num_envs, J), dtype=bool)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict]:
+        """Begin N sessions; ``options={"people": [N]}`` says with which people."""
+        super().reset(seed=seed)
+        if seed is not None or not self.generators:
+            seeds = [None if seed is None else seed + i for i in range(self.num_envs)]
+            self.generators = [seeding.np_random(s)[0] for s in seeds]
+        return self._begin((options or {}).get("people")), {}
+
+    def step(
+        self, actions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
+        """Ask every student one item; after the last question, begin new sessions."""
+        over = np.zeros(self.num_envs, dtype=bool)
+        if self.asked == self.questions:
+            return self._begin(), np.zeros(self.num_envs), over, over.copy(), {}
+        before = self.loss
+        self._ask(np.asarray(actions))
+        self._predict()
+        over[:] = self.asked == self.questions
+        return self.observe(), before - self.loss, over, np.zeros_like(over), {}
+
+    def observe(self) -> np.ndarray:
+        """What can be seen now: [N, 2 + 2 J]."""
+        J = self.correct.shape[1]
+        out = np.empty((self.num_envs, 2 + 2 * J), dtype=np.float32)
+        out[:, 0] = 2.0 * self.answers[:, -1] - 1 if self.asked else 0
+        out[:, 1] = self.asked / self.questions
+        out[:, 2 : 2 + J] = logits(self.predicted) - self.start
+        out[:, 2 + J :] = self.allowed
+        return out
+
+    def _begin(self, people: np.ndarray | None = None) -> np.ndarray:
+        count, J = self.correct.shape
+        draws = np.stack([rng.random(J + 1) for rng in self.generators])
+        drawn = (draws[:, 0] * count).astype(int)
+        self.people = drawn if people is None else np.asarray(people)
+        fits = self.people.shape == drawn.shape
+        if not fits or not ((self.people >= 0) & (self.people < count)).all():
+            raise ValueError(
+                f"options: expected {len(drawn)} people of 0 to {count - 1}"
+            )
+        self.target = draws[:, 1:].argsort(axis=1)[:, : J // 2]
+        self.truth = self.correct[self.people[:, None], self.target]
+        self.allowed = np.ones((self.num_envs, J), dtype=bool)
+        np.put_along_axis(self.allowed, self.target, False, axis=1)
+        self.items = np.zeros((self.num_envs, 0), dtype=np.int64)
+        self.answers = np.zeros((self.num_envs, 0), dtype=np.int8)
+        self.asked = 0
+        self._predict()
+        self.start = logits(self.predicted)
+        return self.observe()
+
+    def _ask(self, items: np.ndarray) -> None:
+        rows, (N, J) = np.arange(self.num_envs), self.allowed.shape
+        fits = items.shape == (N,) and ((items >= 0) & (items < J)).all()
+        if not fits or not self.allowed[rows, items].all():
+            raise ValueError(
+                f"actions: expected, for each of {N} students, an item of 0 to {J - 1} "
+                f"that is neither in the target nor asked already, got {items}"
+            )
+        answers = self.correct[self.people, items]
+        self.allowed[rows, items] = False
+        self.items = np.column_stack([self.items, items])
+        self.answers = np.column_stack([self.answers, answers])
+        self.asked += 1
+
+    def _predict(self) -> None:
+        self.predicted = self.student_model(self.items, self.answers)
+        if self.predicted.shape != self.allowed.shape:
+            raise ValueError(
+                f"student_model: expected probabilities {self.allowed.shape}, "
+                f"got {self.predicted.shape}"
+            )
+        asked_about = np.take_along_axis(self.predicted, self.target, axis=1)
+        self.loss = target_loss(asked_about, self.truth)
+
+
+class Askable(gym.spaces.Discrete):
+    """Items; ``sample`` draws one of those that may be asked now."""
+
+    def __init__(self, students: AdaptiveTest) -> None:
+        super().__init__(students.single_action_space.n)
+        self.students = students
+
+    def sample(self, mask: Any = None, probability: Any = None) -> np.int64:
+        mask = self.students.allowed[0].astype(np.int8) if mask is None else mask
+        return super().sample(mask, probability)
+
+
+class AdaptiveTestEnv(OneStudentEnv):
+    """One student of :class:`AdaptiveTest`, as a plain environment."""
+
+    def __init__(
+        self, correct: np.ndarray, student_model: StudentModel, questions: int = 10
+    ) -> None:
+        super().__init__(AdaptiveTest(correct, student_model, 1, questions))
+        self.action_space = Askable(self.students)

@@ -1,0 +1,64 @@
+"""The student model of chapter 6.1, meta-learned on one class."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from torch import Tensor
+
+from refimpl.maml import binary_cross_entropy, mse, predict
+from refimpl.own_class.tables import Predictor, draw_known, reveal
+from refimpl.students import NUM_STEPS, StudentModel, learn, summed
+from refimpl.tasks import TaskBatch
+
+ENOUGH = 20.0  # known answers; from about here more of them move a student no further
+
+
+def meta_learned(
+    scores: np.ndarray, binary: bool, *, iterations: int = 600, seed: int = 0
+) -> Predictor:
+    """A student model, meta-trained on the students of ``scores``, as a predictor.
+
+    In each iteration 32 students are drawn, and for each a share of the answers, from
+    none to nearly all, is known. Scores that are not right or wrong are standardized.
+    """
+    center, spread = (0.0, 1.0) if binary else (np.nanmean(scores), np.nanstd(scores))
+    spread = max(spread, 1e-6)
+    scaled = (scores - center) / spread
+    answered = ~np.isnan(scores)
+    # As in item_means, one more answer, the mean of all, is counted in.
+    total = np.nansum(scaled, axis=0) + np.nanmean(scaled)
+    easiness = total / (answered.sum(axis=0) + 1)
+    if binary:
+        easiness = easiness.clip(1e-3, 1 - 1e-3)
+        easiness = np.log(easiness / (1 - easiness))
+    model = StudentModel(easiness, context=2, embedding=4, width=16, seed=seed)
+    plain = binary_cross_entropy if binary else mse
+
+    def loss_fn(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+        return plain(prediction, target, mask) / (1 + mask.sum() / ENOUGH)
+
+    def draw(rng: np.random.Generator) -> TaskBatch:
+        some = rng.choice(len(scores), min(32, len(scores)), replace=False)
+        count = answered[some].sum(axis=1)
+        known = (rng.random(len(some)) * count).astype(int)
+        return reveal(scaled[some], draw_known(scaled[some], known, rng))
+
+    fast_lr = 0.4 if binary else 0.1
+    rates = learn(
+        model, draw, loss_fn, fast_lr=fast_lr, iterations=iterations, seed=seed
+    )()
+    rates = {
+        name: rate if rate is None else rate.detach() for name, rate in rates.items()
+    }
+    params: dict[str, Tensor] = dict(model.named_parameters())
+
+    def predictor(batch: TaskBatch) -> np.ndarray:
+        y = (batch.support_y - center) / spread * batch.support_mask[..., None]
+        batch = replace(batch, support_y=y.astype(np.float32))
+        steps = predict(model, params, batch, summed(loss_fn), NUM_STEPS, fast_lr=rates)
+        out = steps[-1]
+        return 1 / (1 + np.exp(-out)) if binary else center + spread * out
+
+    return predictor
