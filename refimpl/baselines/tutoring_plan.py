@@ -1,0 +1,96 @@
+"""Which skill next, if one can compute: the best plan, and the exact belief.
+
+Five skills have 32 states. For one who sees the state, dynamic programming gives the
+best plan, and so a bound for all rules. For one who sees only answers, Bayes' rule over
+the states gives skill bars that keep what prerequisites tell: who knows the last skill
+once knew them all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from refimpl.baselines.tutoring import Rule, below
+from refimpl.envs.knowledge import SKILLS, Rates, chances, ready, right_chance
+
+# [32, 5], k_j of each state; the state's number is sum_j 2^j k_j
+STATES = (np.arange(2**SKILLS)[:, None] >> np.arange(SKILLS) & 1).astype(float)
+
+
+def moves(rates: Rates) -> np.ndarray:
+    """P(k' | k, a) for N students: [N, 32, 5, 32]. Each skill changes on its own."""
+    each = Rates(*(np.reshape(value, (-1, 1, 1)) for value in vars(rates).values()))
+    now = chances(STATES[:, None, :], np.arange(SKILLS), each)
+    following = np.ones((*now.shape[:3], 1))
+    for j in range(SKILLS):
+        one = now[..., j, None]
+        following = np.concatenate([following * (1 - one), following * one], axis=3)
+    return following
+
+
+def best_plan(rates: Rates, exercises: int) -> np.ndarray:
+    """How many skills N students can know in the end, on average: [N, 32], by first k.
+
+    Dynamic programming. With V_h(k) what is best with h exercises left in state k,
+
+        V_0(k) = sum_j k_j,   V_h(k) = max_a sum_k' P(k' | k, a) V_h-1(k').
+
+    No rule whatever can do better on average. It turns out that the oracle, which looks
+    one exercise ahead, does as well: among unknown skills one is always ready, whatever
+    was learned before, and all skills are learned, and forgotten, at the same rate.
+    """
+    following = moves(rates)
+    value = np.tile(STATES.sum(axis=1), (len(following), 1))
+    for _ in range(exercises):
+        value = (following @ value[:, None, :, None])[..., 0].max(axis=2)
+    return value
+
+
+def first_belief(rates: Rates) -> np.ndarray:
+    """P(k) before the session, for N students: [N, 32]."""
+    has = np.reshape(rates.prior, (-1, 1, 1)) * ready(STATES)
+    return np.where(STATES == 1, has, 1 - has).prod(axis=2)
+
+
+def trace_states(
+    belief: np.ndarray,
+    practiced: np.ndarray,
+    right: np.ndarray,
+    rates: Rates,
+    following: np.ndarray,
+) -> np.ndarray:
+    """P(k) after an answer: [N, 32], [N] and [N] (0 or 1) to [N, 32].
+
+    P(k | answer) is P(answer | k) P(k), normalized. The exercise then changes k:
+    P(k') = sum_k P(k' | k, a) P(k | answer), with ``following`` from :func:`moves`.
+    """
+    each = Rates(*(np.reshape(value, (-1, 1)) for value in vars(rates).values()))
+    p_right = right_chance(STATES[:, practiced].T, each)
+    belief = belief * np.where(right[:, None] == 1, p_right, 1 - p_right)
+    belief /= belief.sum(axis=1, keepdims=True)
+    rows = np.arange(len(belief)) if len(following) > 1 else 0
+    return (belief[:, None] @ following[rows, :, practiced])[:, 0]
+
+
+def exact_mastery(threshold: float, rates: Rates | None = None) -> Rule:
+    """The mastery rule with exact bars, for one set of rates or each student's own.
+
+    With the student's own rates (``None``) it sees what no tutor does, who this is, but
+    not what they know: the difference is what knowing the student is worth to the rule.
+    """
+    own, following, belief = rates, np.empty(0), np.empty(0)
+
+    def rule(seen: np.ndarray, envs: Any, rng: np.random.Generator) -> np.ndarray:
+        nonlocal own, following, belief
+        if own is None or envs.done == 0:
+            own = rates or envs.rates
+            following = moves(own)
+            belief = np.broadcast_to(first_belief(own), (len(seen), len(STATES)))
+        else:
+            practiced, right = seen[:, :SKILLS].argmax(axis=1), seen[:, SKILLS] > 0
+            belief = trace_states(belief, practiced, right, own, following)
+        return below(belief @ STATES, threshold)
+
+    return rule
