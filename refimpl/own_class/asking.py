@@ -24,6 +24,8 @@ def worth_asking(
     For numeric scores ``noise`` is the standard deviation of a score around its
     forecast: y is then the forecast plus or minus it, each with probability 1/2.
     """
+    if len(items) == 0:
+        return np.zeros(0)
     now = predictor(reveal(scores[None], ~np.isnan(scores[None])))[0, :, 0]
     p = now[items]
     answers, weights = np.array([0 * p, 0 * p + 1]), np.array([1 - p, p]).clip(0, 1)

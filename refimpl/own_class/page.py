@@ -35,8 +35,8 @@ class Report:
         ask = ", ".join(short(items[j]) for j in self.ask) or "nothing"
         return (
             f"The student of row {self.row}: {known} of {len(items)} items answered. "
-            f"Expected mean over all items {self.level:.2f}, interval from "
-            f"{self.low:.2f} to {self.high:.2f}. To ask next: {ask}."
+            f"Expected mean over all items {self.level:.2f}, 80 % interval "
+            f"from {self.low:.2f} to {self.high:.2f}. To ask next: {ask}."
         )
 
 
@@ -76,7 +76,7 @@ def draw_page(
         ms=8,
         capsize=5,
         color=COLORS["blue"],
-        label="this student",
+        label="this student,\n80 % interval",
     )
     top.set(xlim=ends, xlabel="expected mean over all items", ylabel="students")
     top.legend(fontsize=10, loc="upper left", bbox_to_anchor=(1, 1))

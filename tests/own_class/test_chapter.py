@@ -111,3 +111,26 @@ def test_one_class_of_thirty(tmp_path, execute):
     assert len(report) == 27
     assert (report["from"] <= report["to"]).all()
     assert report[["from", "mastery", "to"]].stack().between(0, 1).all()
+
+
+@pytest.mark.filterwarnings("ignore:left out")
+def test_a_short_quiz_that_most_have_completed(tmp_path, execute, capsys):
+    """Nothing is left to ask of most, and nobody has five answers and five others."""
+    path, pages = tmp_path / "quiz.csv", tmp_path / "pages"
+
+    def right(logit, rng):
+        return int(rng.random() < 1 / (1 + np.exp(-logit)))
+
+    export(path, 60, 9, right, share=0.95)
+    columns = {"student": "Name", "item": "Task", "score": "Points"}
+    settings = f"path = {str(path)!r}\ncolumns = {columns}\npages = {str(pages)!r}"
+    names = execute(settings, pages=3)
+    assert "no interval" in capsys.readouterr().out
+    report = names["report"]
+    complete = report["known"] == 9
+    assert complete.mean() > 0.5
+    assert (report["from"] == report["to"])[complete].all()
+    # Without a calibration an interval goes as far as the open answers can.
+    width = (report["to"] - report["from"])[~complete]
+    np.testing.assert_allclose(width, (9 - report["known"][~complete]) / 9, atol=1e-6)
+    assert len([*pages.iterdir()]) == 3

@@ -205,3 +205,10 @@ def test_the_example_class_is_what_its_script_makes(tmp_path):
     module.make(tmp_path / "class.csv")
     made, shipped = tmp_path / "class.csv", ROOT / "examples" / "class.csv"
     assert made.read_bytes() == shipped.read_bytes()
+
+
+def test_nothing_is_worth_asking_of_someone_who_answered_all():
+    scores = np.array([1.0, 0.0, 1.0])
+    assert (
+        worth_asking(lambda batch: batch.query_y, scores, np.array([], int)).size == 0
+    )

@@ -21,7 +21,7 @@ def names(items):
 def test_the_page_in_words():
     assert report(6).describe(names(6)) == (
         "The student of row 17: 2 of 6 items answered. Expected mean over all items "
-        "0.61, interval from 0.50 to 0.72. To ask next: item 4, item 1."
+        "0.61, 80 % interval from 0.50 to 0.72. To ask next: item 4, item 1."
     )
 
 
