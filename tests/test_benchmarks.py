@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.adaptive_test import greedy, load_policy, student_model
+from benchmarks.bandits import SETTINGS
 from refimpl.baselines import play
 from refimpl.envs import AdaptiveTest
 from refimpl.maml import load_tensors, sinusoid_network
@@ -236,7 +237,9 @@ def test_bandits(tmp_path):
         for table in (made, committed)
     ]
     pd.testing.assert_series_equal(*pair, atol=0.001)
-    assert (tmp_path / "bandits_10_5.npz").exists()
+    for pulls, arms in ((10, 5), (100, 5), (100, 10)):
+        _, note = load_arrays(RESULTS / f"bandits_{pulls}_{arms}.npz")
+        assert note.items() >= {**SETTINGS[pulls, arms], "pulls": pulls}.items()
     made, committed = made_and_committed(tmp_path, "bandits_speed.csv")
     assert [*made] == [*committed]
     assert (committed["ratio"] > 1).all()
