@@ -3,9 +3,10 @@
     python -m benchmarks.bandits
 
 For each setting (n pulls, k arms) of Duan et al. (2016) that SETTINGS names: trains
-RL-squared with one seed or three, and lets every rule meet the same 10,000 new students. The
-constant of UCB1 and the discount of Gittins' index are the best of a list, on these
-very students: as in the paper, and in the rules' favor. Writes to benchmarks/results
+RL-squared with one seed or three, and lets every rule meet the same 10,000 new
+students. The constant of UCB1 and the discount of Gittins' index are the best of a
+list, on these very students: as in the paper, and in the rules' favor. Writes to
+benchmarks/results
 
 bandits.csv           for each setting, rule and seed: mean and standard error of the
                       total reward of a lesson
