@@ -28,15 +28,17 @@ class Report:
     low: float
     high: float
     ask: Sequence[int]  # the items to ask next, the best first
+    new: bool  # to the model: only then the interval is promised
 
     def describe(self, items: Sequence[str]) -> str:
         """The page in words: its alternative text."""
         known = (~np.isnan(self.scores)).sum()
         ask = ", ".join(short(items[j]) for j in self.ask) or "nothing"
+        promise = "" if self.new else " (not promised: the model knows this student)"
         return (
             f"The student of row {self.row}: {known} of {len(items)} items answered. "
             f"Expected mean over all items {self.level:.2f}, 80 % interval "
-            f"from {self.low:.2f} to {self.high:.2f}. To ask next: {ask}."
+            f"from {self.low:.2f} to {self.high:.2f}{promise}. To ask next: {ask}."
         )
 
 
@@ -76,7 +78,8 @@ def draw_page(
         ms=8,
         capsize=5,
         color=COLORS["blue"],
-        label="this student,\n80 % interval",
+        label="this student,\n80 % interval"
+        + ("" if report.new else "\n(not promised)"),
     )
     top.set(xlim=ends, xlabel="expected mean over all items", ylabel="students")
     top.legend(fontsize=10, loc="upper left", bbox_to_anchor=(1, 1))

@@ -9,9 +9,10 @@ from refimpl.own_class import Report, draw_page, save_page
 from refimpl.own_class.page import short
 
 
-def report(items, row=17):
+def report(items, row=17, new=True):
     scores = np.where(np.arange(items) % 3 == 0, 1.0, np.nan)
-    return Report(row, scores, np.linspace(0.9, 0.1, items), 0.61, 0.5, 0.72, [4, 1])
+    forecast = np.linspace(0.9, 0.1, items)
+    return Report(row, scores, forecast, 0.61, 0.5, 0.72, [4, 1], new)
 
 
 def names(items):
@@ -23,6 +24,16 @@ def test_the_page_in_words():
         "The student of row 17: 2 of 6 items answered. Expected mean over all items "
         "0.61, 80 % interval from 0.50 to 0.72. To ask next: item 4, item 1."
     )
+
+
+def test_a_page_says_for_whom_its_interval_is_not_promised():
+    for new in (True, False):
+        page = report(6, new=new)
+        figure = Figure(layout="constrained")
+        draw_page(figure, page, names(6), np.zeros(3), (0, 1))
+        legend = figure.axes[0].get_legend().get_texts()
+        assert ("not promised" in legend[1].get_text()) is not new
+        assert ("not promised" in page.describe(names(6))) is not new
 
 
 @pytest.mark.parametrize("items", [6, 45, 300])
