@@ -114,6 +114,11 @@ class Navigation2D(gym.vector.VectorEnv):
         rewards = np.where(resets, 0.0, -squared)
         return self.positions.astype(np.float32), rewards, terminated, truncated, {}
 
+    def draw_tasks(self, rng: np.random.Generator, tasks: int) -> dict[str, Any]:
+        """Options for ``reset``: ``tasks`` goals, each for num_envs / tasks points."""
+        goals = rng.uniform(-HALF_SIDE, HALF_SIDE, (tasks, 2))
+        return {"goals": goals.repeat(self.num_envs // tasks, axis=0)}
+
     def _begin(self, chosen: np.ndarray) -> None:
         """Draw a goal for each chosen point, and put it back to the start."""
         for i in np.flatnonzero(chosen):

@@ -132,6 +132,11 @@ class Tutor(gym.vector.VectorEnv):
         infos = {"gain": after - before, "expected_reward": expected}
         return self._observe(seen), rewards, over, np.zeros_like(over), infos
 
+    def draw_tasks(self, rng: np.random.Generator, tasks: int) -> dict[str, Any]:
+        """Options for ``reset``: as many students, each for num_envs / tasks units."""
+        normal = rng.standard_normal((tasks, 5))
+        return {"rates": draw_rates(normal.repeat(self.num_envs // tasks, axis=0))}
+
     def _observe(self, seen: np.ndarray) -> np.ndarray:
         share = np.full(self.num_envs, self.done / self.exercises)
         bars = () if self.bars is None else (self.belief,)
