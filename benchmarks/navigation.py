@@ -7,7 +7,8 @@ PPO as its outer loop, beside a policy that PPO trained on random goals alike
 ("pre-trained"), and one that nothing trained ("random"). Each adapts to 500 new goals
 by five steps of policy gradient, with 20 episodes of 100 steps for each. The first does
 it at the rate it was trained with; for the others the rate is, of RATES, the best after
-five steps on 100 goals more. Writes to benchmarks/results
+five steps on 100 goals more. After the first step all rates are halved, as in the
+paper. Writes to benchmarks/results
 
 navigation.csv         for each policy, seed and number of steps: the mean return over
                        goals, with its 95 % interval over goals, and the rate
@@ -29,7 +30,8 @@ import tensorflow as tf
 from benchmarks.results_file import RESULTS, write_table
 from refimpl.envs import Navigation2D
 from refimpl.ppo.checkpoint import save_arrays
-from refimpl.ppo.maml import MetaPolicy, evaluate_maml_ppo, train_maml_ppo
+from refimpl.ppo.episodes import MetaPolicy
+from refimpl.ppo.maml import evaluate_maml_ppo, train_maml_ppo
 from refimpl.tasks import summarize
 
 COMMAND = "python -m benchmarks.navigation"
@@ -59,8 +61,9 @@ def learned(kind: str, seed: int, updates: int) -> tuple[MetaPolicy, pd.DataFram
 
 def adapted(policy: MetaPolicy, goals: int, fast_lr: float, seed: int) -> np.ndarray:
     """Mean returns [6, goals] after 0 to 5 steps."""
-    envs, options = points(goals), {"num_steps": 5, "fast_lr": fast_lr, "seed": seed}
-    return evaluate_maml_ppo(policy, envs, tasks=goals, **options).mean(axis=2)
+    rates = [fast_lr] + [fast_lr / 2] * 4
+    options = {"tasks": goals, "fast_lr": rates, "seed": seed}
+    return evaluate_maml_ppo(policy, points(goals), **options).mean(axis=2)
 
 
 def main() -> None:

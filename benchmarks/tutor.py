@@ -20,7 +20,7 @@ tutor.csv          for each crowd, part of it (all; the quarter that learns most
 tutor_paired.csv   differences of gains between ways that matter, student by student,
                    the mean of the seeds, with 95 % intervals
 tutor_speed.csv    student-steps per second of the environment with 1,024 students,
-                   without a policy, median over sessions, and over the target of 200,000
+                   without a policy, median over sessions, over the target of 200,000
 tutor_ppo.npz, tutor_rl2.npz, tutor_maml.npz
                    the weights of all seeds: weight i of seed s is ``s.i``
 """
@@ -54,7 +54,8 @@ from refimpl.envs import POOLED, Rates, Tutor
 from refimpl.envs.knowledge import MEDIAN, draw_rates
 from refimpl.ppo import ActorCritic, train
 from refimpl.ppo.checkpoint import load_arrays, save_arrays
-from refimpl.ppo.maml import MetaPolicy, evaluate_maml_ppo, train_maml_ppo
+from refimpl.ppo.episodes import MetaPolicy
+from refimpl.ppo.maml import evaluate_maml_ppo, train_maml_ppo
 from refimpl.ppo.meta import RecurrentActorCritic, evaluate_rl2, train_rl2
 from refimpl.tasks import summarize
 
@@ -81,9 +82,9 @@ RL2 = {
 }
 MAML = {
     "students": 128,
-    "updates": 300,
+    "updates": 200,
     "meta_lr": 2e-3,
-    "fast_lr": 0.5,
+    "fast_lr": 1.0,
     "gamma": 1.0,
     "entropy_weight": 0.003,
 }
@@ -213,8 +214,7 @@ def gains_of_learned(policy: Any, rates: Rates) -> dict[str, np.ndarray]:
         policy,
         envs,
         tasks=len(rates.learn),
-        num_steps=1,
-        fast_lr=MAML["fast_lr"],
+        fast_lr=[MAML["fast_lr"]],
         seed=LUCK,
         gamma=MAML["gamma"],
     ).mean(axis=2)

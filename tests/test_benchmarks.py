@@ -10,8 +10,10 @@ import pytest
 
 from benchmarks.adaptive_test import greedy, load_policy, student_model
 from benchmarks.bandits import SETTINGS
+from benchmarks.tutor import crowd, gains_of_learned, load_policies
 from refimpl.baselines import play
 from refimpl.envs import AdaptiveTest
+from refimpl.envs.knowledge import MEDIAN
 from refimpl.maml import load_tensors, sinusoid_network
 from refimpl.ppo.checkpoint import load_arrays
 from refimpl.tasks import ResponseTasks
@@ -253,3 +255,51 @@ def test_gradebook(tmp_path):
     assert [*committed["rows"]] == [10**5, 10**6, 10**7]
     assert (made > 0).all(axis=None)
     assert committed["peak MB"].max() < 3000  # what a teacher's computer can give
+
+
+def test_navigation(tmp_path):
+    sizes = ["--seeds", 1, "--updates", 2, "--goals", 4]
+    run("benchmarks.navigation", *sizes, "--out", tmp_path)
+    for name in ("navigation.csv", "navigation_gap.csv", "navigation_curves.csv"):
+        made, committed = made_and_committed(tmp_path, name)
+        assert [*made] == [*committed]
+        assert set(made.iloc[:, 0]) == set(committed.iloc[:, 0]) or "gap" in name
+    made, _ = load_arrays(tmp_path / "navigation.npz")
+    committed, note = load_arrays(RESULTS / "navigation.npz")
+    assert {n: a.shape for n, a in made.items()} == {
+        n: a.shape for n, a in committed.items()
+    }
+    assert note["command"] == "python -m benchmarks.navigation"
+
+
+def test_one_step_of_the_meta_learned_beats_five_of_the_pre_trained():
+    gap = pd.read_csv(RESULTS / "navigation_gap.csv", comment="#")
+    assert (gap["low"] > 0).all()
+    table = pd.read_csv(RESULTS / "navigation.csv", comment="#")
+    assert set(table["seed"]) == {0, 1, 2}
+
+
+def test_tutor(tmp_path):
+    sizes = ["--seeds", 1, "--stop", 1, "--students", 400]
+    run("benchmarks.tutor", *sizes, "--out", tmp_path)
+    for name in ("tutor.csv", "tutor_paired.csv", "tutor_speed.csv"):
+        made, committed = made_and_committed(tmp_path, name)
+        assert [*made] == [*committed]
+        assert set(made.iloc[:, 0]) == set(committed.iloc[:, 0])
+    assert (committed["ratio"] > 1).all()
+    for kind in ("ppo", "rl2", "maml"):
+        made, _ = load_arrays(tmp_path / f"tutor_{kind}.npz")
+        committed, note = load_arrays(RESULTS / f"tutor_{kind}.npz")
+        assert note["command"] == "python -m benchmarks.tutor"
+        assert all(array.shape == committed[name].shape for name, array in made.items())
+
+
+def test_the_tutors_stored_policies_are_those_of_the_table():
+    table = pd.read_csv(RESULTS / "tutor.csv", comment="#")
+    plain = table[(table["crowd"] == "as trained") & (table["part"] == "all")]
+    expected = plain.set_index(["way", "seed"])["mean"]
+    rates = crowd(MEDIAN)
+    for kind in ("ppo", "rl2"):
+        policy = load_policies(kind)[0]
+        for way, gain in gains_of_learned(policy, rates).items():
+            assert gain.mean() == pytest.approx(expected[way, 0], abs=2e-3)

@@ -83,7 +83,9 @@ class ActorCritic(keras.Model):
         seen = envs.single_observation_space
         rng = np.random.default_rng(seed)
         # The last layer starts near 0: all actions are about equally likely.
-        self.actor = tanh_network([*seen.shape, *hidden, self.distribution.size], 0.01, rng)
+        self.actor = tanh_network(
+            [*seen.shape, *hidden, self.distribution.size], 0.01, rng
+        )
         if masked:
             self.actor = MaskedActor(self.actor)
         self.critic = tanh_network([*seen.shape, *hidden, 1], 1.0, rng)
@@ -123,7 +125,9 @@ def allowed_only(logits: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     return tf.where(mask == 1, logits, -1e9)
 
 
-def tanh_network(sizes: Sequence[int], last_gain: float, rng: np.random.Generator) -> Any:
+def tanh_network(
+    sizes: Sequence[int], last_gain: float, rng: np.random.Generator
+) -> Any:
     """Tanh layers with gain sqrt(2), then a linear one."""
     model = keras.Sequential([keras.Input((sizes[0],))])
     for i, units in enumerate(sizes[1:], start=2):

@@ -6,21 +6,20 @@ import pytest
 import tensorflow as tf
 
 from refimpl.envs import Navigation2D, Tutor
-from refimpl.ppo.maml import (
+from refimpl.ppo import maml
+from refimpl.ppo.episodes import (
     EpisodeCollector,
     Episodes,
     MetaPolicy,
     actor_output,
     discounted,
-    evaluate_maml_ppo,
-    inner_step,
     linear_baseline,
-    train_maml_ppo,
 )
+from refimpl.ppo.maml import evaluate_maml_ppo, inner_step, train_maml_ppo
 
 
 class TwoArms(gym.vector.VectorEnv):
-    """One pull of one of two arms; in half of the tasks the first pays, or the other."""
+    """A pull of one of two arms; the first pays in half of the tasks."""
 
     def __init__(self, num_envs, steps=1):
         self.num_envs, self.steps = num_envs, steps
@@ -78,7 +77,10 @@ def test_a_gaussian_inner_step_by_hand():
     envs = Navigation2D(1, horizon=2, tolerance=0)
     policy = MetaPolicy(envs, (), seed=0)
     weights = [tf.zeros((1, 2, 2)), tf.zeros((1, 2))]
-    seen, actions = tf.constant([[[1.0, 0], [0, 2]]]), tf.constant([[[1.0, 3], [-2, 0]]])
+    seen, actions = (
+        tf.constant([[[1.0, 0], [0, 2]]]),
+        tf.constant([[[1.0, 3], [-2, 0]]]),
+    )
     data = episodes(policy, weights, seen, actions, tf.constant([[2.0, -1.0]]))
     W, b = inner_step(policy, weights, data, fast_lr=0.1)
     np.testing.assert_allclose(b[0], 0.05 * np.array([2 + 2, 6 - 0]), rtol=1e-6)
@@ -88,10 +90,10 @@ def test_a_gaussian_inner_step_by_hand():
 @pytest.mark.parametrize("envs", [Navigation2D(12, 5, 0.0), Tutor(12, 5)])
 def test_batched_tasks_equal_a_loop_over_tasks(envs):
     policy, data = collected(envs, tasks=3)
-    together = inner_step(policy, policy.weights_for(3), data, 0.5)
+    together = inner_step(policy, policy.weights_for(3), data, 50.0)
     for i in range(3):
         own = Episodes(*(part[i : i + 1] for part in data))
-        alone = inner_step(policy, policy.weights_for(1), own, 0.5)
+        alone = inner_step(policy, policy.weights_for(1), own, 50.0)
         for one, other in zip(together, alone, strict=True):
             np.testing.assert_allclose(one[i], other[0], rtol=1e-5, atol=1e-7)
     assert np.abs(together[0][0] - together[0][1]).max() > 1e-4
@@ -119,23 +121,34 @@ def test_the_gradient_goes_through_the_step_and_first_order_does_not():
             ends.append(float(outer_gradient(policy, data, False)[0]))
         weight.assign(start)
         slope = (ends[1] - ends[0]) / (2 * shift)
-        assert slope == pytest.approx(float((gradient * direction).numpy().sum()), rel=2e-2, abs=2e-4)
+        assert slope == pytest.approx(
+            float((gradient * direction).numpy().sum()), rel=2e-2, abs=2e-4
+        )
     same, first = outer_gradient(policy, data, first_order=True)
     assert same == value  # another gradient of the same function
     gap = max(np.abs(a - b).max() for a, b in zip(first, gradients, strict=True))
     assert gap > 1e-3
     # As if the step were a constant that is added.
-    step = [w - s for w, s in zip(inner_step(policy, policy.weights_for(2), data, 0.7), policy.weights_for(2), strict=True)]
+    step = [
+        w - s
+        for w, s in zip(
+            inner_step(policy, policy.weights_for(2), data, 0.7),
+            policy.weights_for(2),
+            strict=True,
+        )
+    ]
     with tf.GradientTape() as tape:
         weights = [w + s for w, s in zip(policy.weights_for(2), step, strict=True)]
         moved = tf.reduce_mean(actor_output(weights, data.observations) * [1.0, 3.0])
-    for one, other in zip(first, tape.gradient(moved, policy.actor.trainable_weights), strict=True):
+    for one, other in zip(
+        first, tape.gradient(moved, policy.actor.trainable_weights), strict=True
+    ):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
 def test_episodes_hold_what_happened():
     envs = TwoArms(12, steps=3)
-    policy, data = collected(envs, tasks=2)
+    _, data = collected(envs, tasks=2)
     assert data.observations.shape == (2, 18, 1)
     assert data.actions.shape == data.log_prob.shape == data.advantages.shape == (2, 18)
     assert data.returns.shape == (2, 6)
@@ -143,8 +156,13 @@ def test_episodes_hold_what_happened():
     right = data.actions.numpy().reshape(2, 6, 3) == pays
     np.testing.assert_array_equal(data.returns, right.sum(axis=2))
     np.testing.assert_allclose(data.log_prob, np.log(0.5), atol=0.05)
-    np.testing.assert_allclose(np.mean(data.advantages, axis=1), 0, atol=1e-6)
-    np.testing.assert_allclose(np.std(data.advantages, axis=1), 1, atol=1e-5)
+    # The advantages are what the baseline leaves, in the reward's own units.
+    np.testing.assert_allclose(np.mean(data.advantages, axis=1), 0, atol=1e-4)
+    to_come = discounted(right, 0.99)
+    seen = np.ones((2, 6, 3, 1))
+    left = (to_come - linear_baseline(seen, to_come)).reshape(2, 18)
+    np.testing.assert_allclose(data.advantages, left, atol=1e-6)
+    assert 0.2 < np.std(data.advantages) < 1
 
 
 def test_what_follows_is_discounted():
@@ -173,9 +191,7 @@ def test_it_learns_to_be_one_step_from_either_arm():
         policy = MetaPolicy(envs, (8,), seed=0)
         settings = {"tasks": 8, "updates": 60, "seed": 0, "meta_lr": 1e-2}
         train_maml_ppo(policy, envs, num_steps=steps, fast_lr=0.5, **settings)
-        found = evaluate_maml_ppo(
-            policy, envs, tasks=8, num_steps=1, fast_lr=0.5, seed=1
-        )
+        found = evaluate_maml_ppo(policy, envs, tasks=8, fast_lr=[0.5], seed=1)
         scores[steps] = found.mean(axis=(1, 2))
     assert scores[1][0] == pytest.approx(0.5, abs=0.1)
     assert scores[1][1] > 0.95
@@ -202,7 +218,7 @@ def test_two_runs_agree_exactly_and_another_seed_does_not():
 def test_an_evaluation_changes_nothing_and_is_repeatable():
     policy, _ = trained()
     before = [w.numpy() for w in policy.variables]
-    options = {"tasks": 2, "num_steps": 2, "fast_lr": 0.1, "seed": 3}
+    options = {"tasks": 2, "fast_lr": [0.1, 0.05], "seed": 3}
     envs = Navigation2D(8, 6, 0.0)
     one, other = (evaluate_maml_ppo(policy, envs, **options) for _ in range(2))
     np.testing.assert_array_equal(one, other)
@@ -213,8 +229,6 @@ def test_an_evaluation_changes_nothing_and_is_repeatable():
 
 def test_nothing_is_traced_again_after_the_first_update(monkeypatch):
     traces = []
-    import refimpl.ppo.maml as maml
-
     monkeypatch.setattr(
         maml,
         "clipped_surrogate",
@@ -235,7 +249,9 @@ def test_told_rewards_reach_the_outer_loop_only():
     collector = EpisodeCollector(policy, envs, 3, 0.99)
     options = envs.draw_tasks(np.random.default_rng(0), 3)
     own, told = (
-        collector.collect(policy.weights_for(3), options, np.random.default_rng(1), told)
+        collector.collect(
+            policy.weights_for(3), options, np.random.default_rng(1), told
+        )
         for told in (False, True)
     )
     np.testing.assert_array_equal(own.actions, told.actions)
