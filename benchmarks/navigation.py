@@ -37,8 +37,8 @@ from refimpl.tasks import summarize
 COMMAND = "python -m benchmarks.navigation"
 EPISODES = 20  # of each goal, for each step
 GOALS = {"train": 20, "choose": 100, "test": 500}
-RATES = [0.03, 0.1, 0.3, 1.0, 3.0]
-FAST_LR, UPDATES = 0.1, 300
+RATES = [0.1, 0.3, 1.0, 3.0, 10.0]
+FAST_LR, META_LR, UPDATES, HIDDEN = 0.1, 2e-3, 200, (32, 32)
 INNER = {"meta-learned": 1, "pre-trained": 0, "random": None}
 
 
@@ -50,10 +50,11 @@ def points(goals: int) -> Navigation2D:
 def learned(kind: str, seed: int, updates: int) -> tuple[MetaPolicy, pd.DataFrame]:
     """A policy, and its curve."""
     envs, steps = points(GOALS["train"]), INNER[kind]
-    policy = MetaPolicy(envs, seed=seed)
+    policy = MetaPolicy(envs, HIDDEN, seed=seed)
     if steps is None:
         return policy, pd.DataFrame()
-    settings = {"tasks": GOALS["train"], "fast_lr": FAST_LR, "num_steps": steps}
+    settings = {"tasks": GOALS["train"], "num_steps": steps}
+    settings |= {"fast_lr": FAST_LR, "meta_lr": META_LR}
     history = train_maml_ppo(policy, envs, updates=updates, seed=seed, **settings)
     curve = pd.DataFrame(history).rename(columns=lambda j: f"after {j}")
     return policy, curve.assign(update=curve.index + 1, policy=kind, seed=seed)
@@ -77,7 +78,7 @@ def main() -> None:
     for thread in ("intra", "inter"):
         getattr(tf.config.threading, f"set_{thread}_op_parallelism_threads")(1)
 
-    rows, curves, weights = [], [], {}
+    rows, curves, weights, rates = [], [], {}, {}
     found: dict[str, list[np.ndarray]] = {kind: [] for kind in INNER}
     for seed in range(arguments.seeds):
         for kind in INNER:
@@ -85,7 +86,8 @@ def main() -> None:
             curves.append(curve)
             rate = FAST_LR
             if kind != "meta-learned":
-                tried = [adapted(policy, GOALS["choose"], r, seed=1) for r in RATES]
+                some = min(GOALS["choose"], arguments.goals)
+                tried = [adapted(policy, some, rate, seed=1) for rate in RATES]
                 rate = RATES[int(np.argmax([returns[5].mean() for returns in tried]))]
             returns = adapted(policy, arguments.goals, rate, seed=2)
             found[kind].append(returns)
@@ -94,6 +96,7 @@ def main() -> None:
                 rows.append({**row, **summarize(over_goals), "fast_lr": rate})
             print(kind, seed, rate, returns.mean(axis=1).round(3), flush=True)
             if seed == 0 and INNER[kind] is not None:
+                rates[kind] = rate
                 for i, weight in enumerate(policy.weights):
                     weights[f"{kind}.{i}"] = weight.numpy()
 
@@ -107,7 +110,8 @@ def main() -> None:
     curve["update"] = (curve["update"] - 1) // 10 * 10 + 10  # mean of ten
     curve = curve.groupby(["policy", "seed", "update"], as_index=False).mean()
     write_table(out / "navigation_curves.csv", curve, COMMAND, packages)
-    note = {"command": COMMAND, "updates": arguments.updates, "fast_lr": FAST_LR}
+    note = {"command": COMMAND, "updates": arguments.updates, "rates": rates}
+    note |= {"hidden": HIDDEN}
     save_arrays(out / "navigation.npz", weights, note)
 
 

@@ -4,8 +4,8 @@ from refimpl.envs.adaptive_test import AdaptiveTest, AdaptiveTestEnv, target_los
 from refimpl.envs.bandit import BernoulliBandit, BernoulliBandits
 from refimpl.envs.knowledge import POOLED, Rates
 from refimpl.envs.navigation import Navigation2D, Navigation2DEnv
-from refimpl.envs.one_student import OneStudentEnv
 from refimpl.envs.rewards import even_exposure, shuffled
+from refimpl.envs.students import OneStudentEnv, StudentsEnv
 from refimpl.envs.tutor import Tutor, TutorEnv
 from refimpl.envs.two_state import TwoStateEnv, TwoStateVectorEnv, state_values
 
@@ -19,6 +19,7 @@ __all__ = [
     "Navigation2DEnv",
     "OneStudentEnv",
     "Rates",
+    "StudentsEnv",
     "Tutor",
     "TutorEnv",
     "TwoStateEnv",

@@ -22,11 +22,8 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.utils import seeding
-from gymnasium.vector import AutoresetMode
-from gymnasium.vector.utils import batch_space
 
-from refimpl.envs.one_student import OneStudentEnv
+from refimpl.envs.students import OneStudentEnv, StudentsEnv
 
 StudentModel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -47,7 +44,7 @@ def logits(probabilities: np.ndarray) -> np.ndarray:
     return np.log(probabilities / (1 - probabilities))
 
 
-class AdaptiveTest(gym.vector.VectorEnv):
+class AdaptiveTest(StudentsEnv):
     """N students take an adaptive test in step, with next-step autoreset.
 
     Observations are float32, [N, 2 + 2 J]: the answer just seen (1 right, -1 wrong, 0
@@ -102,16 +99,12 @@ class AdaptiveTest(gym.vector.VectorEnv):
             raise ValueError(
                 f"questions: expected 1 to {J - J // 2} of {J} items, got {questions}"
             )
-        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
-        self.student_model, self.num_envs = student_model, num_envs
+        self.student_model = student_model
         self.questions = self.asked = questions
         low = np.array([-1, 0] + [-np.inf] * J + [0] * J, dtype=np.float32)
         high = np.array([1, 1] + [np.inf] * J + [1] * J, dtype=np.float32)
-        self.single_observation_space = gym.spaces.Box(low, high)
-        self.single_action_space: gym.spaces.Discrete = gym.spaces.Discrete(J)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
-        self.generators: list[np.random.Generator] = []
+        seen, chosen = gym.spaces.Box(low, high), gym.spaces.Discrete(J)
+        super().__init__(num_envs, seen, chosen)
         self.allowed = np.ones((num_envs, J), dtype=bool)
 
     def reset(
@@ -119,9 +112,6 @@ class AdaptiveTest(gym.vector.VectorEnv):
     ) -> tuple[np.ndarray, dict]:
         """Begin N sessions; ``options={"people": [N]}`` says with which people."""
         super().reset(seed=seed)
-        if seed is not None or not self.generators:
-            seeds = [None if seed is None else seed + i for i in range(self.num_envs)]
-            self.generators = [seeding.np_random(s)[0] for s in seeds]
         return self._begin((options or {}).get("people")), {}
 
     def step(
@@ -197,7 +187,7 @@ class Askable(gym.spaces.Discrete):
     """Items; ``sample`` draws one of those that may be asked now."""
 
     def __init__(self, students: AdaptiveTest) -> None:
-        super().__init__(students.single_action_space.n)
+        super().__init__(students.correct.shape[1])
         self.students = students
 
     def sample(self, mask: Any = None, probability: Any = None) -> np.int64:

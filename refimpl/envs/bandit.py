@@ -11,14 +11,11 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.utils import seeding
-from gymnasium.vector import AutoresetMode
-from gymnasium.vector.utils import batch_space
 
-from refimpl.envs.one_student import OneStudentEnv
+from refimpl.envs.students import OneStudentEnv, StudentsEnv
 
 
-class BernoulliBandits(gym.vector.VectorEnv):
+class BernoulliBandits(StudentsEnv):
     """N students, each for a lesson of ``pulls`` exercises, with next-step autoreset.
 
     Action: an arm, 0 to ``arms`` - 1. Reward: 1 if the student succeeds, else 0. The
@@ -33,13 +30,9 @@ class BernoulliBandits(gym.vector.VectorEnv):
     """
 
     def __init__(self, num_envs: int, pulls: int, arms: int) -> None:
-        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
-        self.num_envs, self.pulls, self.arms = num_envs, pulls, arms
-        self.single_observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
-        self.single_action_space = gym.spaces.Discrete(arms)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
-        self.generators: list[np.random.Generator] = []
+        seen, chosen = gym.spaces.Box(0, 1, (1,), np.float32), gym.spaces.Discrete(arms)
+        super().__init__(num_envs, seen, chosen)
+        self.pulls, self.arms = pulls, arms
         self.step_number = pulls
 
     def reset(
@@ -47,9 +40,6 @@ class BernoulliBandits(gym.vector.VectorEnv):
     ) -> tuple[np.ndarray, dict]:
         """Begin N lessons, each with a new student."""
         super().reset(seed=seed)
-        if seed is not None or not self.generators:
-            seeds = [None if seed is None else seed + i for i in range(self.num_envs)]
-            self.generators = [seeding.np_random(s)[0] for s in seeds]
         drawn = np.array([g.random(self.arms + self.pulls) for g in self.generators])
         self.rates, self.luck = drawn[:, : self.arms], drawn[:, self.arms :]
         self.step_number = 0

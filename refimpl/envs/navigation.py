@@ -19,11 +19,8 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.utils import seeding
-from gymnasium.vector import AutoresetMode
-from gymnasium.vector.utils import batch_space
 
-from refimpl.envs.one_student import OneStudentEnv
+from refimpl.envs.students import OneStudentEnv, StudentsEnv
 
 SPEED = 0.1  # the largest step, in each coordinate
 HALF_SIDE = 0.5  # goals lie in [-0.5, 0.5]^2, a unit square
@@ -38,7 +35,7 @@ def straight_to(goals: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return np.clip((goals - positions) / SPEED, -1, 1)
 
 
-class Navigation2D(gym.vector.VectorEnv):
+class Navigation2D(StudentsEnv):
     """N points, each with a goal of its own, with next-step autoreset.
 
     Observation [N, 2], float32: the position x. Action a [N, 2]: a velocity in units of
@@ -62,14 +59,10 @@ class Navigation2D(gym.vector.VectorEnv):
             raise ValueError(f"horizon: expected 1 or more, got {horizon}")
         if tolerance < 0:
             raise ValueError(f"tolerance: expected 0 or more, got {tolerance}")
-        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
-        self.num_envs, self.horizon, self.tolerance = num_envs, horizon, tolerance
         far = SPEED * horizon
-        self.single_observation_space = gym.spaces.Box(-far, far, (2,), np.float32)
-        self.single_action_space = gym.spaces.Box(-1, 1, (2,), np.float32)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
-        self.generators: list[np.random.Generator] = []
+        seen = gym.spaces.Box(-far, far, (2,), np.float32)
+        super().__init__(num_envs, seen, gym.spaces.Box(-1, 1, (2,), np.float32))
+        self.horizon, self.tolerance = horizon, tolerance
         self.goals, self.positions = np.zeros((2, num_envs, 2))
         self.steps = np.zeros(num_envs, dtype=np.int64)
         self.done = np.zeros(num_envs, dtype=bool)
@@ -79,9 +72,6 @@ class Navigation2D(gym.vector.VectorEnv):
     ) -> tuple[np.ndarray, dict]:
         """Begin N episodes, with drawn goals or with ``options["goals"]``."""
         super().reset(seed=seed)
-        if seed is not None or not self.generators:
-            seeds = [None if seed is None else seed + i for i in range(self.num_envs)]
-            self.generators = [seeding.np_random(s)[0] for s in seeds]
         self._begin(np.ones(self.num_envs, dtype=bool))
         if options and "goals" in options:
             goals = np.array(options["goals"], dtype=np.float64)

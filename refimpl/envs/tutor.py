@@ -16,9 +16,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.utils import seeding
-from gymnasium.vector import AutoresetMode
-from gymnasium.vector.utils import batch_space
 
 from refimpl.envs.knowledge import (
     SKILLS,
@@ -31,7 +28,7 @@ from refimpl.envs.knowledge import (
     right_chance,
     trace,
 )
-from refimpl.envs.one_student import OneStudentEnv
+from refimpl.envs.students import OneStudentEnv, StudentsEnv
 
 
 def score(known: np.ndarray, rates: Rates) -> np.ndarray:
@@ -39,7 +36,7 @@ def score(known: np.ndarray, rates: Rates) -> np.ndarray:
     return right_chance(known.mean(axis=-1), rates)
 
 
-class Tutor(gym.vector.VectorEnv):
+class Tutor(StudentsEnv):
     """N students, each for a session of ``exercises``, with next-step autoreset.
 
     Action: the skill to practice, 0 to 4. Observation, [N, 7] float32: the skill just
@@ -68,15 +65,11 @@ class Tutor(gym.vector.VectorEnv):
     ) -> None:
         if exercises < 1:
             raise ValueError(f"exercises: expected 1 or more, got {exercises}")
-        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
-        self.num_envs, self.exercises, self.bars = num_envs, exercises, bars
         low = np.zeros(SKILLS + 2 + SKILLS * (bars is not None), np.float32)
         low[SKILLS] = -1
-        self.single_observation_space = gym.spaces.Box(low, np.ones_like(low))
-        self.single_action_space: gym.spaces.Discrete = gym.spaces.Discrete(SKILLS)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
-        self.generators: list[np.random.Generator] = []
+        seen = gym.spaces.Box(low, np.ones_like(low))
+        super().__init__(num_envs, seen, gym.spaces.Discrete(SKILLS))
+        self.exercises, self.bars = exercises, bars
         self.done = exercises
 
     def reset(
@@ -84,9 +77,6 @@ class Tutor(gym.vector.VectorEnv):
     ) -> tuple[np.ndarray, dict]:
         """Begin N sessions, with new students or with those of ``options["rates"]``."""
         super().reset(seed=seed)
-        if seed is not None or not self.generators:
-            seeds = [None if seed is None else seed + i for i in range(self.num_envs)]
-            self.generators = [seeding.np_random(s)[0] for s in seeds]
         normal = np.array([g.standard_normal(5) for g in self.generators])
         shape = self.exercises + 1, SKILLS + 1
         self.luck = np.array([g.random(shape) for g in self.generators])

@@ -14,11 +14,8 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.utils import seeding
-from gymnasium.vector import AutoresetMode
-from gymnasium.vector.utils import batch_space
 
-from refimpl.envs.one_student import OneStudentEnv
+from refimpl.envs.students import OneStudentEnv, StudentsEnv
 
 # P(next | state, action): next is 0 or 1, as the state, or 2, the course is over.
 TRANSITIONS = np.array(
@@ -59,7 +56,7 @@ def state_values(policy: np.ndarray, gamma: float = 0.99) -> np.ndarray:
     return np.linalg.solve(np.eye(2) - gamma * transition, reward)
 
 
-class TwoStateVectorEnv(gym.vector.VectorEnv):
+class TwoStateVectorEnv(StudentsEnv):
     """N students in the two-state world, with next-step autoreset.
 
     Observations are one-hot, [N, 2] float32. A course that is over terminates; one
@@ -71,14 +68,9 @@ class TwoStateVectorEnv(gym.vector.VectorEnv):
     """
 
     def __init__(self, num_envs: int, max_steps: int = 20) -> None:
-        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
-        self.num_envs = num_envs
+        seen, chosen = gym.spaces.Box(0, 1, (2,), np.float32), gym.spaces.Discrete(2)
+        super().__init__(num_envs, seen, chosen)
         self.max_steps = max_steps
-        self.single_observation_space = gym.spaces.Box(0, 1, (2,), np.float32)
-        self.single_action_space = gym.spaces.Discrete(2)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
-        self.generators: list[np.random.Generator] = []
         self.state = np.zeros(num_envs, dtype=np.int64)
         self.steps = np.zeros(num_envs, dtype=np.int64)
         self.done = np.zeros(num_envs, dtype=bool)
@@ -88,9 +80,6 @@ class TwoStateVectorEnv(gym.vector.VectorEnv):
     ) -> tuple[np.ndarray, dict]:
         """Begin N courses: no student knows the first topic yet."""
         super().reset(seed=seed)
-        if seed is not None or not self.generators:
-            seeds = [None if seed is None else seed + i for i in range(self.num_envs)]
-            self.generators = [seeding.np_random(s)[0] for s in seeds]
         for array in (self.state, self.steps, self.done):
             array[:] = 0
         return self._observe(), {}

@@ -3,10 +3,10 @@
 A student is a task i. The policy acts for a few episodes; a step of policy gradient at
 the rate alpha (``fast_lr``) makes the student's own policy of it; that one acts too:
 
-    theta_i' = theta + alpha grad J_i(theta),  J_i = mean_t pi(a|s) / pi_old(a|s) A_t.
+    phi_i' = phi + alpha grad U_i(phi),   U_i = mean_t pi(a|s) / pi_old(a|s) A_t.
 
-The outer loop moves theta so that the adapted policies do well: PPO's clipped objective
-on the new episodes, as a function of theta, through the step. Finn, Abbeel & Levine
+The outer loop moves phi so that the adapted policies do well: PPO's clipped objective
+on the new episodes, as a function of phi, through the step. Finn, Abbeel & Levine
 (2017), algorithm 3, with PPO in place of TRPO; with second derivatives it is ProMP
 (Rothfuss et al. 2019) without its KL penalty. All tasks are one batched computation.
 """
@@ -48,8 +48,9 @@ def inner_step(
     Where the policy that acted is the one that is adapted, the ratio is 1 and its
     gradient that of the logarithm: this is REINFORCE with a baseline. Written as a
     ratio, the second derivative is right too: that of mean log pi A leaves out that
-    theta also decides what is seen (Rothfuss et al. 2019, section 4). ``first_order``
-    takes the gradient as a constant.
+    phi also decides what is seen (Rothfuss et al. 2019, section 4). ``first_order``
+    takes the gradient as a constant. Advantages are not divided by their deviation, as
+    PPO does: how far to go would be lost, and only the direction left.
     """
     with tf.GradientTape() as tape:
         tape.watch(weights)

@@ -1,0 +1,60 @@
+"""Many students at once, and one of them as a plain Gymnasium environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+
+
+class StudentsEnv(gym.vector.VectorEnv):
+    """N students, each with a random generator of their own, with next-step autoreset.
+
+    ``generators[i]`` is made from ``seed + i``, so that student i does not depend on
+    how many others there are. ``seen`` and ``chosen`` are one student's spaces.
+    """
+
+    def __init__(self, num_envs: int, seen: gym.Space, chosen: gym.Space) -> None:
+        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
+        self.num_envs = num_envs
+        self.single_observation_space, self.single_action_space = seen, chosen
+        self.observation_space = batch_space(seen, num_envs)
+        self.action_space = batch_space(chosen, num_envs)
+        self.generators: list[np.random.Generator] = []
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> Any:
+        """Make the generators, if a seed is given or there are none yet."""
+        super().reset(seed=seed)
+        if seed is not None or not self.generators:
+            seeds = [None if seed is None else seed + i for i in range(self.num_envs)]
+            self.generators = [seeding.np_random(s)[0] for s in seeds]
+
+
+class OneStudentEnv(gym.Env):
+    """The same rules for one student; ``students`` is a :class:`StudentsEnv` of one."""
+
+    def __init__(self, students: Any) -> None:
+        self.students = students
+        self.observation_space = students.single_observation_space
+        self.action_space = students.single_action_space
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict]:
+        """Begin anew; ``options`` are the vector environment's."""
+        super().reset(seed=seed)
+        self.students.generators = [self.np_random]
+        return self.students.reset(options=options)[0][0], {}
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict]:
+        """Act once."""
+        observation, reward, terminated, truncated, _ = self.students.step(
+            np.array([action])
+        )
+        return observation[0], float(reward[0]), *map(bool, (terminated, truncated)), {}
