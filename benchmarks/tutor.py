@@ -199,7 +199,7 @@ def stop_at(stop: int | None) -> Callable:
 
 
 def gains_of_learned(policy: Any, rates: Rates) -> dict[str, np.ndarray]:
-    """Gains [N] of a trained policy's likeliest choices; of MAML's, drawn ones."""
+    """Gains [N] of a trained policy's likeliest choices."""
     if isinstance(policy, RecurrentActorCritic):
         trials = evaluate_rl2(policy, Crowd(rates), seed=LUCK)
         return {"RL2": trials.rewards.sum(axis=1)}
@@ -217,6 +217,7 @@ def gains_of_learned(policy: Any, rates: Rates) -> dict[str, np.ndarray]:
         fast_lr=[MAML["fast_lr"]],
         seed=LUCK,
         gamma=MAML["gamma"],
+        greedy=True,
     ).mean(axis=2)
     return {"MAML, 0 steps": before, "MAML, 1 step": after}
 
@@ -266,6 +267,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--stop", type=int, help="after so many updates, as a try")
     parser.add_argument("--students", type=int, default=NEW)
+    parser.add_argument("--judge", action="store_true", help="what --out holds")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     out = arguments.out
@@ -275,17 +277,16 @@ def main() -> None:
 
     packages = ["tensorflow", "keras", "numpy", "gymnasium"]
     write_table(out / "tutor_speed.csv", speed(), COMMAND, packages)
-    policies = []
-    for kind, (learn, options) in KINDS.items():
+    for kind, (learn, options) in KINDS.items() if not arguments.judge else ():
         weights = {}
         for seed in range(arguments.seeds):
             policy = learn(seed, dict(options), arguments.stop)
-            policies.append((seed, policy))
             for i, weight in enumerate(policy.weights):
                 weights[f"{seed}.{i}"] = weight.numpy()
         note = {"command": COMMAND, **options}
         save_arrays(out / f"tutor_{kind}.npz", weights, note)
 
+    policies = [pair for kind in KINDS for pair in enumerate(load_policies(kind, out))]
     best = thresholds(4 * arguments.students)
     print(best)
     rows, pairs = [], []

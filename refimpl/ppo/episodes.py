@@ -75,19 +75,21 @@ class EpisodeCollector:
         options: dict[str, Any],
         rng: np.random.Generator,
         told: bool = False,
+        greedy: bool = False,
     ) -> Episodes:
         """One episode in each environment; all must end at the same step.
 
         ``options`` say which tasks these are. Advantages are returns, discounted, minus
         a :func:`linear_baseline`. If ``told``, the rewards in them are what was to be
-        expected, where the environment knows it (``infos["expected_reward"]``).
+        expected, where the environment knows it (``infos["expected_reward"]``). If
+        ``greedy``, the likeliest actions are taken instead of drawn ones.
         """
         seen = self.envs.reset(seed=int(rng.integers(2**31)), options=options)[0]
         split = self.tasks, self.envs.num_envs // self.tasks
         steps, over = [], np.zeros(1, bool)
         while not over.any():
             seen = seen.reshape(*split, -1).astype(np.float32)
-            noise = self.policy.distribution.noise(rng, split)
+            noise = self.policy.distribution.noise(rng, split) * (not greedy)
             actions, log_prob = (x.numpy() for x in self.act(weights, seen, noise))
             executed = self.policy.distribution.executed(actions)
             executed = executed.reshape(-1, *actions.shape[2:])

@@ -145,19 +145,24 @@ def evaluate_maml_ppo(
     fast_lr: Sequence[float],
     seed: int,
     gamma: float = 0.99,
+    greedy: bool = False,
 ) -> np.ndarray:
     """Returns [k + 1, M, n] of M new tasks, after 0, 1, ..., k inner steps.
 
-    Step j is made at the rate ``fast_lr[j - 1]``, from the very episodes whose returns
-    stand in row j - 1.
+    Step j is made at the rate ``fast_lr[j - 1]``, from episodes with drawn actions;
+    these are the ones whose returns stand in row j - 1. If ``greedy``, each policy acts
+    once more, by its likeliest actions, and the returns are those.
     """
     collector = EpisodeCollector(policy, envs, tasks, gamma)
     rng = np.random.default_rng(seed)
     options, weights = envs.draw_tasks(rng, tasks), policy.weights_for(tasks)
-    episodes = collector.collect(weights, options, rng)
-    returns = [episodes.returns]
-    for rate in fast_lr:
-        weights = inner_step(policy, weights, episodes, rate)
+    returns = []
+    for rate in [*fast_lr, None]:
         episodes = collector.collect(weights, options, rng)
-        returns.append(episodes.returns)
+        shown = episodes
+        if greedy:
+            shown = collector.collect(weights, options, rng, greedy=True)
+        returns.append(shown.returns)
+        if rate is not None:
+            weights = inner_step(policy, weights, episodes, rate)
     return np.stack(returns)

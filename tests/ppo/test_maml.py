@@ -223,6 +223,11 @@ def test_an_evaluation_changes_nothing_and_is_repeatable():
     one, other = (evaluate_maml_ppo(policy, envs, **options) for _ in range(2))
     np.testing.assert_array_equal(one, other)
     assert one.shape == (3, 2, 4)
+    # Those who act by their mean learn from the same drawn episodes.
+    quiet = evaluate_maml_ppo(policy, envs, **options, greedy=True)
+    assert quiet.shape == one.shape
+    assert (quiet[0].std(axis=1) < 1e-6).all()  # no luck left: all start alike
+    assert (one[0].std(axis=1) > 1e-3).all()
     for a, b in zip(before, policy.variables, strict=True):
         np.testing.assert_array_equal(a, b)
 
