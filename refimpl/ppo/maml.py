@@ -47,8 +47,8 @@ def inner_step(
 
     Where the policy that acted is the one that is adapted, the ratio is 1 and its
     gradient that of the logarithm: this is REINFORCE with a baseline. Written as a
-    ratio, the second derivative is right too: that of mean log pi A leaves out that
-    phi also decides what is seen (Rothfuss et al. 2019, section 4). ``first_order``
+    ratio, the second derivative keeps, with some bias, what that of mean log pi A
+    loses: that phi also decides what is seen (Rothfuss et al. 2019). ``first_order``
     takes the gradient as a constant. Advantages are not divided by their deviation, as
     PPO does: how far to go would be lost, and only the direction left.
     """
