@@ -32,7 +32,6 @@ adaptive_test_ppo.npz, adaptive_test_even.npz
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -45,6 +44,7 @@ import torch
 from gymnasium.wrappers.vector import TransformReward
 
 from benchmarks.results_file import RESULTS, write_table
+from benchmarks.speed import environment_speed
 from refimpl.baselines import (
     Posterior,
     at_random,
@@ -139,20 +139,14 @@ def exposure(items: np.ndarray, target: np.ndarray) -> dict[str, float]:
     return {"exposure": (asked / askable).max(), "overlap": pairs}
 
 
-def speed(correct: np.ndarray, model: Posterior, sessions: int) -> dict[str, float]:
-    """Student-steps per second, resets not counted; any askable item is asked."""
+def speed(correct: np.ndarray, model: Posterior) -> pd.DataFrame:
+    """Of the environment alone; any askable item is asked."""
     envs = AdaptiveTest(correct, model, STUDENTS, QUESTIONS)
-    envs.reset(seed=0)
-    rates = []
-    for _ in range(sessions):
-        orders = envs.allowed.argsort(axis=1)[:, ::-1].T  # no policy is counted
-        begin = np.array([time.perf_counter(), time.process_time()])
-        for actions in orders[: QUESTIONS + 1]:
-            envs.step(actions)
-        spent = np.array([time.perf_counter(), time.process_time()]) - begin
-        rates.append(QUESTIONS * STUDENTS / spent)
-    wall, processor = np.median(rates, axis=0)
-    return {"steps per second": wall, "steps per CPU second": processor}
+    return environment_speed(
+        envs,
+        lambda: envs.allowed.argsort(axis=1)[:, ::-1].T[: QUESTIONS + 1],
+        TARGET,
+    )
 
 
 def paired(losses: dict[str, list[np.ndarray]]) -> list[dict[str, Any]]:
@@ -184,13 +178,9 @@ def main(seeds: int, updates: int, form_people: int, out: Path) -> None:
     model = student_model(tasks)
     save_arrays(out / "adaptive_test_items.npz", asdict(model), {"command": command})
 
-    measured = speed(known, model, sessions=20)
-    rows = [
-        {"measure": name, "refimpl": value, "target": TARGET, "ratio": value / TARGET}
-        for name, value in measured.items()
-    ]
-    print(*rows, sep="\n", flush=True)
-    write_table(out / "adaptive_test_speed.csv", pd.DataFrame(rows), command, packages)
+    measured = speed(known, model)
+    print(measured, flush=True)
+    write_table(out / "adaptive_test_speed.csv", measured, command, packages)
 
     rng = np.random.default_rng(0)
     form = best_form(known[:form_people].astype(int), model, QUESTIONS, rng)

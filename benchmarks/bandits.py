@@ -20,7 +20,6 @@ bandits_N_K.npz       the weights of seed 0 for each setting, and how they were 
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +27,7 @@ import pandas as pd
 import tensorflow as tf
 
 from benchmarks.results_file import RESULTS, write_table
+from benchmarks.speed import environment_speed
 from refimpl.baselines.bandits import gittins, greedy, play, random_arm, thompson, ucb1
 from refimpl.envs import BernoulliBandits
 from refimpl.ppo.checkpoint import save_arrays
@@ -55,21 +55,11 @@ UCB1 = [0.1, 0.2, 0.3, 0.4, 0.5, 1.0]
 DISCOUNTS = [0.9, 0.99, 0.999]
 
 
-def speed(lessons: int = 20, pulls: int = 100, arms: int = 5) -> pd.DataFrame:
-    """Of the environment alone; the resets between lessons are counted."""
-    envs = BernoulliBandits(1024, pulls, arms)
-    envs.reset(seed=0)
-    actions = np.random.default_rng(0).integers(arms, size=(pulls + 1, 1024))
-    rates = []
-    for _ in range(lessons):
-        begin = np.array([time.perf_counter(), time.process_time()])
-        for action in actions:
-            envs.step(action)
-        spent = np.array([time.perf_counter(), time.process_time()]) - begin
-        rates.append(pulls * 1024 / spent)
-    names = ["steps per second", "steps per CPU second"]
-    table = pd.DataFrame({"measure": names, "refimpl": np.median(rates, axis=0)})
-    return table.assign(target=TARGET, ratio=table["refimpl"] / TARGET)
+def speed() -> pd.DataFrame:
+    """Of the environment alone."""
+    envs = BernoulliBandits(1024, pulls=100, arms=5)
+    actions = np.random.default_rng(0).integers(5, size=(101, 1024))
+    return environment_speed(envs, lambda: actions, TARGET)
 
 
 def rules(pulls: int, arms: int) -> pd.DataFrame:

@@ -3,13 +3,13 @@
     python -m benchmarks.navigation
 
 The check against Finn, Abbeel & Levine (2017), section 5.3, for chapter 6.3: MAML with
-PPO as its outer loop, beside a policy that PPO trained on random goals alike
-("pre-trained"), and one that nothing trained ("random"). Each adapts to 500 new goals
-by five steps of policy gradient, with 20 episodes of 100 steps for each. The first does
-it at the rate it was trained with. So do the others ("same rate"), as in the paper;
-then they do it at a rate of their own, of RATES the best after five steps on 100 goals
-more. After the first step all rates are halved, as in the paper. Writes to
-benchmarks/results
+PPO as its outer loop, with second derivatives and without ("first order"), beside a
+policy that PPO trained on random goals alike ("pre-trained"), and one that nothing
+trained ("random"). Each adapts to 500 new goals by five steps of policy gradient, with
+20 episodes of 100 steps for each. The first two do it at the rate that they were
+trained with. So do the others ("same rate"), as in the paper; then they do it at a rate
+of their own, of RATES the best after five steps on 100 goals more. After the first step
+all rates are halved, as in the paper. Writes to benchmarks/results
 
 navigation.csv         for each policy, seed and number of steps: the mean return over
                        goals, with its 95 % interval over goals, and the rate
@@ -40,7 +40,12 @@ EPISODES = 20  # of each goal, for each step
 GOALS = {"train": 20, "choose": 100, "test": 500}
 RATES = [0.1, 0.3, 1.0, 3.0, 10.0]
 FAST_LR, META_LR, UPDATES, HIDDEN = 0.1, 4e-3, 200, (32, 32)
-INNER = {"meta-learned": 1, "pre-trained": 0, "random": None}
+TRAINED: dict[str, dict | None] = {
+    "meta-learned": {"num_steps": 1},
+    "meta-learned, first order": {"num_steps": 1, "first_order": True},
+    "pre-trained": {"num_steps": 0},
+    "random": None,
+}
 
 
 def points(goals: int) -> Navigation2D:
@@ -50,12 +55,11 @@ def points(goals: int) -> Navigation2D:
 
 def learned(kind: str, seed: int, updates: int) -> tuple[MetaPolicy, pd.DataFrame]:
     """A policy, and its curve."""
-    envs, steps = points(GOALS["train"]), INNER[kind]
+    envs, own = points(GOALS["train"]), TRAINED[kind]
     policy = MetaPolicy(envs, HIDDEN, seed=seed)
-    if steps is None:
+    if own is None:
         return policy, pd.DataFrame()
-    settings = {"tasks": GOALS["train"], "num_steps": steps}
-    settings |= {"fast_lr": FAST_LR, "meta_lr": META_LR}
+    settings = {"tasks": GOALS["train"], "fast_lr": FAST_LR, "meta_lr": META_LR, **own}
     history = train_maml_ppo(policy, envs, updates=updates, seed=seed, **settings)
     curve = pd.DataFrame(history).rename(columns=lambda j: f"after {j}")
     return policy, curve.assign(update=curve.index + 1, policy=kind, seed=seed)
@@ -82,11 +86,11 @@ def main() -> None:
     rows, curves, weights, rates = [], [], {}, {}
     found: dict[str, list[np.ndarray]] = {}
     for seed in range(arguments.seeds):
-        for kind in INNER:
+        for kind in TRAINED:
             policy, curve = learned(kind, seed, arguments.updates)
             curves.append(curve)
             used = {kind: FAST_LR}
-            if kind != "meta-learned":
+            if kind in ("pre-trained", "random"):
                 some = min(GOALS["choose"], arguments.goals)
                 tried = [
                     adapted(policy, some, rate, seed=1)[5].mean() for rate in RATES
@@ -99,7 +103,7 @@ def main() -> None:
                     row = {"policy": name, "seed": seed, "steps": steps}
                     rows.append({**row, **summarize(over_goals), "fast_lr": rate})
                 print(name, seed, rate, returns.mean(axis=1).round(3), flush=True)
-            if seed == 0 and INNER[kind] is not None:
+            if seed == 0 and TRAINED[kind] is not None:
                 rates[kind] = used[kind]
                 for i, weight in enumerate(policy.weights):
                     weights[f"{kind}.{i}"] = weight.numpy()

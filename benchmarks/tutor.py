@@ -28,7 +28,6 @@ tutor_ppo.npz, tutor_rl2.npz, tutor_maml.npz
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +39,7 @@ import tensorflow as tf
 from gymnasium.vector import VectorWrapper
 
 from benchmarks.results_file import RESULTS, write_table
+from benchmarks.speed import environment_speed
 from refimpl.baselines.tutoring import (
     CLASSIC,
     Rule,
@@ -238,21 +238,10 @@ def closed(
     return {"closed": share(everyone), "closed_low": ends[0], "closed_high": ends[1]}
 
 
-def speed(sessions: int = 20) -> pd.DataFrame:
-    """Of the environment alone; the resets between sessions are counted."""
-    envs = Tutor(1024)
-    envs.reset(seed=0)
+def speed() -> pd.DataFrame:
+    """Of the environment alone."""
     actions = np.random.default_rng(0).integers(5, size=(31, 1024))
-    rates = []
-    for _ in range(sessions):
-        begin = np.array([time.perf_counter(), time.process_time()])
-        for action in actions:
-            envs.step(action)
-        spent = np.array([time.perf_counter(), time.process_time()]) - begin
-        rates.append(30 * 1024 / spent)
-    names = ["steps per second", "steps per CPU second"]
-    table = pd.DataFrame({"measure": names, "refimpl": np.median(rates, axis=0)})
-    return table.assign(target=TARGET, ratio=table["refimpl"] / TARGET)
+    return environment_speed(Tutor(1024), lambda: actions, TARGET)
 
 
 KINDS: dict[str, tuple[Callable, dict]] = {
@@ -267,7 +256,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--stop", type=int, help="after so many updates, as a try")
     parser.add_argument("--students", type=int, default=NEW)
-    parser.add_argument("--judge", action="store_true", help="what --out holds")
+    parser.add_argument("--judge", action="store_true", help="train nothing")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     out = arguments.out

@@ -99,7 +99,7 @@ def test_batched_tasks_equal_a_loop_over_tasks(envs):
     assert np.abs(together[0][0] - together[0][1]).max() > 1e-4
 
 
-def outer_gradient(policy, data, first_order, base=None):
+def outer_gradient(policy, data, first_order):
     """Of the mean of the adapted actor's output, with respect to the weights."""
     with tf.GradientTape() as tape:
         weights = policy.weights_for(len(data.observations))
@@ -247,7 +247,7 @@ def test_nothing_is_traced_again_after_the_first_update(monkeypatch):
     assert counts[0] == counts[1] > 0
 
 
-def test_told_rewards_reach_the_outer_loop_only():
+def test_told_rewards_reach_the_outer_loop_only(monkeypatch):
     # A tutor's student is paid at the end; what is told comes step by step.
     envs = Tutor(12, 5)
     policy = MetaPolicy(envs, (8,), seed=0)
@@ -262,6 +262,18 @@ def test_told_rewards_reach_the_outer_loop_only():
     np.testing.assert_array_equal(own.actions, told.actions)
     np.testing.assert_array_equal(own.returns, told.returns)
     assert (own.advantages != told.advantages).numpy().any()
+    # An update collects to adapt, as with a new student, then for the outer loop.
+    asked = []
+    monkeypatch.setattr(
+        EpisodeCollector,
+        "collect",
+        lambda *a, real=EpisodeCollector.collect, **k: (
+            asked.append(k.get("told", False)),
+            real(*a, **k),
+        )[1],
+    )
+    train_maml_ppo(policy, envs, tasks=3, updates=2, seed=0)
+    assert asked == [False, True] * 2
 
 
 def test_bad_input_is_named():
