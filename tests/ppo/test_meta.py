@@ -15,6 +15,7 @@ from refimpl.ppo.meta import (
     train_rl2,
     trial_advantages,
 )
+from tests.ppo.worlds import assert_traced_in_the_first_update_alone
 
 
 class Episodes(gym.vector.VectorEnv):
@@ -155,17 +156,9 @@ def test_history_counts_steps_and_holds_returns_of_trials():
 
 
 def test_nothing_is_traced_again_after_the_first_update(monkeypatch):
-    traces = []
-    call = RecurrentActorCritic.call
-    monkeypatch.setattr(
-        RecurrentActorCritic, "call", lambda *a: (traces.append(1), call(*a))[1]
+    assert_traced_in_the_first_update_alone(
+        monkeypatch, RecurrentActorCritic, "call", lambda n: trained(updates=n)
     )
-    counts = []
-    for updates in (1, 4):
-        traces.clear()
-        trained(updates=updates)
-        counts.append(len(traces))
-    assert counts[0] == counts[1] > 0
 
 
 def test_it_learns_to_repeat_what_succeeds():

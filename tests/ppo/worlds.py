@@ -55,3 +55,17 @@ class Target(VectorEnv):
         rewards = 0.0 if resets else -((actions[:, 0] - 0.5) ** 2)
         observations = np.full((self.num_envs, 2), self.time / 3)
         return observations, rewards + np.zeros(self.num_envs), ends & False, ends, {}
+
+
+def assert_traced_in_the_first_update_alone(monkeypatch, owner, name, train):
+    """``train(updates)`` calls ``owner.name`` no more often in four updates than in one.
+
+    Inside of a ``tf.function`` Python runs only while TensorFlow traces.
+    """
+    calls, real = [], getattr(owner, name)
+    monkeypatch.setattr(owner, name, lambda *a: (calls.append(1), real(*a))[1])
+    train(1)
+    first = len(calls)
+    calls.clear()
+    train(4)
+    assert len(calls) == first > 0
