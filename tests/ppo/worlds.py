@@ -58,7 +58,7 @@ class Target(VectorEnv):
 
 
 def assert_traced_in_the_first_update_alone(monkeypatch, owner, name, train):
-    """``train(updates)`` calls ``owner.name`` no more often in four updates than in one.
+    """Four updates of ``train(updates)`` call ``owner.name`` no more often than one.
 
     Inside of a ``tf.function`` Python runs only while TensorFlow traces.
     """
