@@ -1,0 +1,13 @@
+"""girth: probabilities aside, it estimates abilities from answers and known items."""
+
+import numpy as np
+from girth import ability_3pl_eap
+
+
+def answers(given):
+    rng = np.random.default_rng(0)
+    answers = rng.integers(2, size=(20, 5))
+    found = ability_3pl_eap(
+        answers, given["difficulties"], given["slopes"], given["guessing"]
+    )
+    return {"given_answers": answers, "abilities": found}
