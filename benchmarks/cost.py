@@ -199,13 +199,13 @@ def main(quick: bool, out: Path) -> None:
     command = "python -m benchmarks.cost" + (" --quick" if quick else "")
     packages = ("torch", "numpy")
     students = [100, 200] if quick else [1000, 3000, 10_000, 30_000, 100_000, 1_000_000]
-    table = cost_table(settings()[:2] if quick else settings(), 0 if quick else 10)
+    table = cost_table(settings()[:1] if quick else settings(), 0 if quick else 10)
     write_table(out / "cost.csv", table, command, packages)
     table = students_table(students, 100 if quick else 30_000)
     write_table(out / "cost_students.csv", table, command, packages)
-    if not quick:
-        table = processes_table([400, 6400], 10, 60, repeats=3)
-        write_table(out / "cost_processes.csv", table, command, packages)
+    sizes = ([4], 1, 2, 1) if quick else ([400, 6400], 10, 60, 3)
+    table = processes_table(*sizes)
+    write_table(out / "cost_processes.csv", table, command, packages)
 
 
 if __name__ == "__main__":

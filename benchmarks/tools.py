@@ -1,16 +1,16 @@
 """Which tools install and run today, and do they agree with us? (about 40 minutes)
 
     python -m benchmarks.tools                 # all of them, one after the other
-    python -m benchmarks.tools --only catsim   # one again, the other rows stay
+    python -m benchmarks.tools --only catsim   # one of them
 
 Each tool gets a fresh virtual environment of its own, its newest release, and a few
 lines that use it; the environment is deleted afterwards. Needs a network. PyTorch is
-held at this book's version, or each environment would fetch gigabytes of CUDA. Writes
-two files to benchmarks/results/:
+held at this book's version, or each environment would fetch gigabytes of CUDA. Keeps
+two files in benchmarks/results/, written anew after each tool; one not tried stays:
 
-tools.csv   tool, version and release date of the newest release; whether it
-            ``installs`` and ``runs``, and if not ``why`` (the error's last line);
-            megabytes on disk; the day it was tried
+tools.csv   tool, what it ``offers``, version and release date of the newest release;
+            whether it ``installs`` and ``runs``, and if not ``why`` (the error's last
+            line); megabytes of its environment on disk; the day it was tried
 peers.npz   the tools' answers, named TOOL.ANSWER, to what ``the_input`` draws, named
             input.NAME: meta-gradients, advantages, losses, probabilities
 
@@ -24,6 +24,7 @@ import datetime
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -42,37 +43,44 @@ from refimpl.tasks import SinusoidTasks
 
 PEERS = Path(__file__).parent / "peers"
 INDEX = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple")
-# Tool: the packages that it needs besides itself, for what its script does.
-TOOLS: dict[str, list[str]] = {
-    "learn2learn": [],
-    "torchopt": [],
+OFFERS = {
+    "learn2learn": "MAML and relatives, few-shot data",
+    "torchopt": "differentiable optimizers",
+    "higher": "networks as functions of weights",
+    "torchmeta": "few-shot data, modules for MAML",
+    "betty-ml": "problems on several levels",
+    "stable-baselines3": "PPO and others, to use",
+    "sb3-contrib": "recurrent PPO, masked actions",
+    "cleanrl": "PPO and others, one file each",
+    "spinup": "(a tool for web servers)",
+    "tf-agents": "PPO and others, in TensorFlow",
+    "torchrl": "parts of PPO and others",
+    "rlax": "losses and advantages, in JAX",
+    "garage": "PPO, MAML and RL² for policies",
+    "tianshou": "PPO and others, in parts",
+    "irtorch": "item response models, fitted",
+    "girth": "item response models, fitted",
+    "py-irt": "item response models, Bayesian",
+    "catsim": "adaptive tests",
+    "adaptivetesting": "adaptive tests",
+    "pyBKT": "knowledge tracing, classical",
+    "pykt-toolkit": "knowledge tracing, deep",
+    "mabwiser": "bandits, with context",
+    "vowpalwabbit": "bandits, with context, at scale",
+    "obp": "judging rules from records",
+}
+# The packages that a tool needs besides itself, for what its script does.
+BESIDES = {
     "higher": ["torch", "numpy"],
-    "torchmeta": [],
-    "betty-ml": [],
-    "stable-baselines3": [],
-    "sb3-contrib": [],
-    "cleanrl": [],
     "spinup": ["numpy"],
     "tf-agents": ["tf-keras"],
-    "torchrl": [],
-    "rlax": [],
-    "garage": [],
-    "tianshou": [],
-    "irtorch": [],
-    "girth": [],
-    "py-irt": [],
-    "catsim": [],
-    "adaptivetesting": [],
-    "pyBKT": [],
-    "pykt-toolkit": [],
-    "mabwiser": [],
     "vowpalwabbit": ["numpy", "scipy", "pandas"],
-    "obp": [],
 }
 # What a tool runs with if it does not with the newest; asked then, but still "no".
 OLDER = {"pyBKT": ["numpy<2", "scikit-learn<1.5", "pandas<2.3", "scipy<1.14"]}
 COLUMNS = [
-    "tool", "version", "released", "installs", "runs", "why", "megabytes", "tried",
+    "tool", "offers", "version", "released", "installs", "runs", "why", "megabytes",
+    "tried",
 ]  # fmt: skip
 
 
@@ -115,54 +123,58 @@ def newest_release(tool: str) -> tuple[str, str, str]:
 
 
 def run(*command: object, seconds: int = 900) -> subprocess.CompletedProcess[str]:
-    """Run a command; one that takes too long has failed."""
+    """Run a command; one that takes too long has failed, with all that it started."""
     words = [str(word) for word in command]
     quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     quiet.pop("PYTHONPATH", None)
-    try:
-        return subprocess.run(
-            words, capture_output=True, text=True, timeout=seconds, env=quiet
-        )
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(words, 1, "", f"no end after {seconds} s")
+    both = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(words, env=quiet, start_new_session=True, **both) as child:
+        try:
+            output, errors = child.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            output, errors = "", f"no end after {seconds} s"
+    return subprocess.CompletedProcess(words, child.returncode, output, errors)
 
 
 def last_line(done: subprocess.CompletedProcess[str]) -> str:
     """The line of an error that says most, without paths of this machine."""
     lines = [x.strip() for x in (done.stderr + done.stdout).splitlines() if x.strip()]
-    error = re.compile(
-        r"(\w+\.)*\w*(Error|Exception)\b|.*fatal error:|.*depends on torch"
+    kinds = (
+        r".* depends on torch\b",  # pip could not satisfy this
+        r"(\w+\.)*\w*(Error|Exception)\b|.*fatal error:|ERROR: (Could not|No match)",
+        "",
     )
-    telling = [x for x in lines if error.match(x)]
-    line = (telling or lines or ["?"])[-1]
+    telling = ([x for x in lines if re.match(kind, x)] for kind in kinds)
+    line = next((found[-1] for found in telling if found), "?")
     line = line.replace("#", " ")  # which starts a comment in the table
     return re.sub(r"(/[\w.+-]+){2,}", "…", line)[:120]
 
 
 def try_tool(tool: str, given: Path, out: Path) -> dict[str, object]:
     """One row of the table; the tool's answers, if any, are written to ``out``."""
-    version, released, pythons = newest_release(tool)
-    row = dict.fromkeys(COLUMNS, "") | {
-        "tool": tool,
-        "version": version,
-        "released": released,
-        "installs": "no",
-        "runs": "no",
-        "why": f"asks for Python {pythons}",
-        "tried": datetime.date.today().isoformat(),
-    }
+    row: dict[str, object] = dict.fromkeys(COLUMNS, "")
+    row |= {"tool": tool, "offers": OFFERS.get(tool, "")}
+    row |= {"installs": "no", "runs": "no"}
+    row["tried"] = datetime.date.today().isoformat()
+    try:
+        version, released, pythons = newest_release(tool)
+    except (requests.RequestException, LookupError, ValueError) as error:
+        return row | {"why": f"{type(error).__name__}: not found on the index"}
+    row |= {"version": version, "released": released}
     if not SpecifierSet(pythons).contains(platform.python_version()):
-        return row
+        return row | {"why": f"asks for Python {pythons}"}
     with tempfile.TemporaryDirectory() as folder:
         run(sys.executable, "-m", "venv", folder)
         python = Path(folder, "bin", "python")
-        pip = [python, "-m", "pip", "install", "--quiet"]
+        pip = [python, "-m", "pip", "install", "--progress-bar", "off"]
         held = Path(folder, "held.txt")
         held.write_text(f"torch=={torch.__version__.split('+')[0]}\n")
-        packages = [f"{tool}=={version}", *TOOLS.get(tool, [])]
-        installed = run(*pip, "-c", held, *packages)
+        installed = run(*pip, "-c", held, f"{tool}=={version}", *BESIDES.get(tool, []))
         if installed.returncode:
-            from_source(tool, python, given, out)
+            if tool == "learn2learn":
+                run(*pip, "-c", held, "torch", "numpy")
+                ask_source(tool, python, given, out)
             return row | {"why": last_line(installed)}
         files = [f for f in Path(folder, "lib").rglob("*") if f.is_file()]
         row["megabytes"] = round(sum(f.stat().st_size for f in files) / 1e6)
@@ -171,28 +183,20 @@ def try_tool(tool: str, given: Path, out: Path) -> dict[str, object]:
         if done.returncode and tool in OLDER:
             run(*pip, *OLDER[tool])
             run(python, PEERS / "run.py", tool, given, out, seconds=300)
-    return row | {
-        "installs": "yes",
-        "runs": "no" if done.returncode else "yes",
-        "why": why,
-    }
+    runs = "no" if done.returncode else "yes"
+    return row | {"installs": "yes", "runs": runs, "why": why}
 
 
-def from_source(tool: str, python: Path, given: Path, out: Path) -> None:
-    """Ask one file of learn2learn, which does not need the part that fails to build."""
-    if tool != "learn2learn":
-        return
+def ask_source(tool: str, python: Path, given: Path, out: Path) -> None:
+    """Ask a file of a package that does not build, if the file does not need that."""
     with tempfile.TemporaryDirectory() as folder:
-        torch_only = ["-c", Path(python).parents[1] / "held.txt", "torch", "numpy"]
-        run(python, "-m", "pip", "install", "--quiet", *torch_only)
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        whole = ["--no-build-isolation", "--no-binary", ":all:", "-d", folder]
-        run(*pip, *whole, tool)
-        (archive,) = Path(folder).glob("*.tar.gz")
-        with tarfile.open(archive) as files:
-            files.extractall(folder, filter="data")
-        source = next(Path(folder).glob("*/learn2learn"))
-        run(python, PEERS / "run.py", tool, given, out, source)
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "-d", folder]
+        run(*pip, "--no-build-isolation", "--no-binary", ":all:", tool)
+        for archive in Path(folder).glob("*.tar.gz"):
+            with tarfile.open(archive) as files:
+                files.extractall(folder, filter="data")
+        for source in Path(folder).glob(f"*/{tool}"):
+            run(python, PEERS / "run.py", tool, given, out, source)
 
 
 def save(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -206,25 +210,26 @@ def main(only: list[str] | None, out: Path) -> None:
     given = the_input()
     arrays = {f"input.{name}": array for name, array in given.items()}
     rows: dict[str, dict] = {}
-    if only:  # the others stay
-        with np.load(out / "peers.npz") as before:
-            arrays |= {n: before[n] for n in before if n.split(".")[0] not in only}
+    if (out / "tools.csv").exists():
         table = pd.read_csv(out / "tools.csv", comment="#", keep_default_na=False)
         rows = {row["tool"]: row for row in table.to_dict("records")}
-    for tool in only or TOOLS:
+        with np.load(out / "peers.npz") as before:
+            arrays = {n: before[n] for n in before if n not in arrays} | arrays
+    for tool in only or OFFERS:
         with tempfile.TemporaryDirectory() as folder:
             question, answer = Path(folder, "given.npz"), Path(folder, "answer.npz")
             save(question, given)
             rows[tool] = try_tool(tool, question, answer)
+            arrays = {n: a for n, a in arrays.items() if n.split(".")[0] != tool}
             if answer.exists():
                 with np.load(answer) as found:
                     arrays |= {f"{tool}.{name}": found[name] for name in found}
         print(
             {n: rows[tool][n] for n in ("tool", "version", "installs", "runs", "why")}
         )
-        ordered = [rows[name] for name in TOOLS if name in rows]
+        ordered = [rows[name] for name in OFFERS if name in rows]
         table = pd.DataFrame(ordered, columns=COLUMNS)
-        write_table(out / "tools.csv", table, "python -m benchmarks.tools", [])
+        write_table(out / "tools.csv", table, "python -m benchmarks.tools", ["torch"])
         save(out / "peers.npz", arrays)
 
 
@@ -232,6 +237,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", choices=TOOLS)
+    parser.add_argument("--only", nargs="+", choices=OFFERS)
     parser.add_argument("--out", type=Path, default=RESULTS)
     main(**vars(parser.parse_args()))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from torch import nn
 
 from benchmarks.adaptive_test import greedy, load_policy, student_model
 from benchmarks.bandits import SETTINGS
@@ -14,9 +15,9 @@ from benchmarks.tutor import crowd, gains_of_learned, load_policies
 from refimpl.baselines import play
 from refimpl.envs import AdaptiveTest
 from refimpl.envs.knowledge import MEDIAN
-from refimpl.maml import load_tensors, sinusoid_network
+from refimpl.maml import load_tensors, mlp, predict, sinusoid_network
 from refimpl.ppo.checkpoint import load_arrays
-from refimpl.tasks import ResponseTasks
+from refimpl.tasks import GrowthTasks, ResponseTasks, rmse
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -306,3 +307,57 @@ def test_the_tutors_stored_policies_are_those_of_the_table():
         policy = load_policies(kind)[0]
         for way, gain in gains_of_learned(policy, rates).items():
             assert gain.mean() == pytest.approx(expected[way, 0], abs=2e-3)
+
+
+def test_outlook(tmp_path):
+    sizes = ["--seeds", 1, "--iterations", 2, "--folds", 1, "--fold-seeds", 1]
+    run("benchmarks.outlook", *sizes, "--out", tmp_path)
+    made, _ = load_tensors(tmp_path / "outlook_growth.safetensors")
+    committed, _ = load_tensors(RESULTS / "outlook_growth.safetensors")
+    assert {*made} == {n for n in committed if n.split(".")[1] == "0"}
+    still = [n for n in committed if n.startswith("anil.0.rate.")]
+    assert still == ["anil.0.rate.4.bias", "anil.0.rate.4.weight"]
+
+    key = ["trained", "child", "shots"]
+    made, committed = (
+        table.query("fold == 0").set_index(key)
+        for table in made_and_committed(tmp_path, "outlook_shift.csv")
+    )
+    same = ["school", "low_income", "queries", "pooled.squared"]
+    pd.testing.assert_frame_equal(made[same], committed[same], rtol=1e-3)
+
+
+def test_nobody_is_tested_by_a_network_that_knows_them():
+    shift = pd.read_csv(RESULTS / "outlook_shift.csv", comment="#")
+    times = shift.groupby(["child", "trained", "shots"]).size()
+    assert (times == 1).all()  # once, as one of the fold's test children
+    assert len(times) == 846 * 2 * 2
+    for fold, table in shift.groupby("fold"):
+        splits = GrowthTasks(fold=fold).splits
+        assert {*table["child"]} == {*splits["test"]}
+        assert not {*splits["test"]} & {*splits["train"], *splits["validation"]}
+
+
+def test_the_stored_networks_are_those_of_growth():
+    """Chapter 8's networks forecast as well as chapter 3.1's."""
+    children = GrowthTasks()
+    stored, _ = load_tensors(RESULTS / "outlook_growth.safetensors")
+    seeds = pd.read_csv(RESULTS / "growth_seeds.csv", comment="#")
+    batch = children.all(3, "test")
+    model = mlp(1, 40, 40, 1, activation=nn.Tanh, seed=0)
+    for seed in range(3):
+        start = f"maml.{seed}."
+        params = {n: stored[start + n] for n, _ in model.named_parameters()}
+        rates = {n: stored[f"{start}rate.{n}"] for n in params}
+        found = predict(model, params, batch, num_steps=5, fast_lr=rates)[-1]
+        named = seeds.query(f"seed == {seed} and shots == 3")
+        assert rmse(found, batch) == pytest.approx(named["test"].item(), abs=0.01)
+
+
+def test_cost(tmp_path):
+    run("benchmarks.cost", "--quick", "--out", tmp_path)
+    for name in ("cost.csv", "cost_students.csv", "cost_processes.csv"):
+        made, committed = made_and_committed(tmp_path, name)
+        assert [*made] == [*committed]
+        times = made.filter(regex="plain|first|second$|compiled|ing|one|two")
+        assert (times > 0).all(axis=None)

@@ -32,14 +32,14 @@ def test_the_stored_input_is_what_the_seed_draws(peers):
     stored = {n[6:] for n in peers if n.startswith("input.")}
     assert stored == given.keys()
     for name, array in given.items():
-        np.testing.assert_array_equal(peers[f"input.{name}"], array)
+        np.testing.assert_allclose(peers[f"input.{name}"], array, rtol=1e-6)
 
 
 def test_the_table_has_every_tool_once_and_says_why(table):
-    assert table["tool"].tolist() == [*tools.TOOLS]
+    assert table["tool"].tolist() == [*tools.OFFERS]
     for row in table.itertuples():
-        assert datetime.date.fromisoformat(row.released) <= datetime.date.today()
-        datetime.date.fromisoformat(row.tried)
+        released, tried = map(datetime.date.fromisoformat, (row.released, row.tried))
+        assert released <= tried
         assert (row.why == "") == (row.runs == "yes"), row
         assert row.installs == "yes" or row.runs == "no"
 
@@ -71,7 +71,9 @@ def test_meta_gradients(peers, tool, steps):
         np.testing.assert_allclose(theirs, gradient, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("tool", ["stable-baselines3", "tf-agents", "torchrl", "rlax"])
+@pytest.mark.parametrize(
+    "tool", ["stable-baselines3", "tf-agents", "torchrl", "rlax", "tianshou"]
+)
 def test_advantages(peers, tool):
     values, ends = peers["input.values"], peers["input.terminated"]
     ours, _ = compute_advantages(
@@ -113,6 +115,15 @@ def test_items_of_catsim(peers):
         np.testing.assert_allclose(peers[f"catsim.{name}"], found, rtol=1e-6)
 
 
+def test_abilities_of_girth(peers):
+    """Both average over the posterior, on grids of their own."""
+    a, b, c = (peers[f"input.{n}"] for n in ("slopes", "difficulties", "guessing"))
+    ours = Posterior(slopes=a, easiness=-a * b, guessing=c)
+    answers = peers["girth.given_answers"].T
+    found = ours.mean(np.tile(np.arange(20), (5, 1)), answers)
+    np.testing.assert_allclose(found, peers["girth.abilities"], atol=1e-4)
+
+
 def test_knowledge_tracing_of_pybkt(peers):
     prior, learn, guess, slip = peers["input.bkt_rates"]
     rates, known = Rates(prior, learn, 0.0, guess, slip), np.full((1, 5), prior)
@@ -137,6 +148,40 @@ def test_a_tool_for_another_python_and_one_that_fails(tmp_path, monkeypatch):
     assert str(tmp_path) not in row["why"]
 
 
+def test_a_tool_that_the_index_does_not_have(tmp_path, monkeypatch):
+    monkeypatch.setattr(tools, "INDEX", "http://localhost:9")
+    row = tools.try_tool("no-such-tool", tmp_path, tmp_path / "out.npz")
+    assert row["why"] == "ConnectionError: not found on the index"
+
+
 def test_the_line_of_an_error_that_says_most():
     done = tools.run("python3", "-c", "raise ValueError('no /usr/lib/x.so')")
     assert tools.last_line(done) == "ValueError: no …"
+    conflict = "x 1.0 depends on torch<1.10\nERROR: ResolutionImpossible"
+    done = tools.run("python3", "-c", f"raise SystemExit({conflict!r})")
+    assert tools.last_line(done) == "x 1.0 depends on torch<1.10"
+
+
+def test_what_a_tool_started_ends_with_it():
+    child = "import time; time.sleep(60)"
+    starts = f"import subprocess; subprocess.run(['python3', '-c', {child!r}])"
+    done = tools.run("python3", "-c", starts, seconds=1)  # and not after 60
+    assert done.returncode != 0
+    assert done.stderr == "no end after 1 s"
+
+
+def test_the_others_stay(tmp_path, monkeypatch):
+    names = iter("ab")
+
+    def answer(tool, given, out):
+        np.savez(out, **{next(names): np.ones(1)})
+        return dict.fromkeys(tools.COLUMNS, "") | {"tool": tool}
+
+    monkeypatch.setattr(tools, "try_tool", answer)
+    tools.main(["catsim"], tmp_path)
+    tools.main(["girth"], tmp_path)
+    table = pd.read_csv(tmp_path / "tools.csv", comment="#")
+    assert table["tool"].tolist() == ["girth", "catsim"]
+    with np.load(tmp_path / "peers.npz") as file:
+        found = {n for n in file if not n.startswith("input")}
+    assert found == {"catsim.a", "girth.b"}

@@ -1,4 +1,4 @@
-"""girth: probabilities aside, it estimates abilities from answers and known items."""
+"""girth estimates abilities from answers to items that are known."""
 
 import numpy as np
 from girth import ability_3pl_eap

@@ -1,17 +1,27 @@
-"""Tianshou's advantages, from its own compiled function."""
+"""Tianshou's advantages, student by student, from its own buffer."""
 
 import numpy as np
+import torch
+from tianshou.algorithm.algorithm_base import Algorithm
 from tianshou.data import Batch, ReplayBuffer
 
 
 def answers(given):
-    buffer = ReplayBuffer(8)
-    for t in range(8):
-        buffer.add(
-            Batch(
-                obs=np.zeros(2), act=0, rew=1.0, terminated=t == 7, truncated=False,
-                obs_next=np.zeros(2), info={},
-            )
+    T, N = given["rewards"].shape
+    found = np.zeros((T, N))
+    for n in range(N):
+        buffer = ReplayBuffer(T)
+        for t in range(T):
+            buffer.add(
+                Batch(
+                    obs=np.zeros(1), act=0, rew=given["rewards"][t, n],
+                    terminated=given["terminated"][t, n], truncated=False,
+                    obs_next=np.zeros(1), info={},
+                )
+            )  # fmt: skip
+        values = torch.tensor(given["values"][:, n])
+        _, found[:, n] = Algorithm.compute_episodic_return(
+            buffer[:], buffer, np.arange(T), values[1:], values[:-1],
+            gamma=0.99, gae_lambda=0.95,
         )  # fmt: skip
-    assert len(buffer) == 8
-    return {}
+    return {"advantages": found}
