@@ -318,11 +318,17 @@ def test_outlook(tmp_path):
     still = [n for n in committed if n.startswith("anil.0.rate.")]
     assert still == ["anil.0.rate.4.bias", "anil.0.rate.4.weight"]
 
+    made, committed = made_and_committed(tmp_path, "outlook_layers.csv")
+    pd.testing.assert_frame_equal(
+        made.drop(columns="error"),
+        committed.query("seed == 0").drop(columns="error").reset_index(drop=True),
+    )
     key = ["trained", "child", "shots"]
     made, committed = (
         table.query("fold == 0").set_index(key)
         for table in made_and_committed(tmp_path, "outlook_shift.csv")
     )
+    assert [*made] == [*committed]
     same = ["school", "low_income", "queries", "pooled.squared"]
     pd.testing.assert_frame_equal(made[same], committed[same], rtol=1e-3)
 
@@ -359,5 +365,6 @@ def test_cost(tmp_path):
     for name in ("cost.csv", "cost_students.csv", "cost_processes.csv"):
         made, committed = made_and_committed(tmp_path, name)
         assert [*made] == [*committed]
-        times = made.filter(regex="plain|first|second$|compiled|ing|one|two")
-        assert (times > 0).all(axis=None)
+        if name != "cost_processes.csv":  # differences of two short runs
+            times = made.filter(regex="plain|first$|second$|compiled|ing")
+            assert (times > 0).all(axis=None)
