@@ -11,11 +11,11 @@ outlook_growth.safetensors
     whose last layer alone does, in training too. Tensors named METHOD.SEED.PARAMETER,
     their learned inner rates METHOD.SEED.rate.PARAMETER.
 outlook_layers.csv
-    What adapts (all layers, the head, the body, none) crossed with what the network was
-    meta-trained on and its activation: the children, as above, or waves that differ in
-    size alone, in phase alone or in both (25 a batch, K = Q = 10, one step of 0.01, four
-    times the iterations). Errors after five steps (children, RMSE, three known tests) or
-    ten (600 new waves, median of their mean squared errors).
+    What adapts (all layers, the head, the body, none) crossed with what the network
+    was meta-trained on and its activation: the children, as above, or waves that differ
+    in size alone, in phase alone or in both (25 a batch, K = Q = 10, one step of 0.01,
+    four times the iterations). Errors after five steps (children, RMSE, three known
+    tests) or ten (600 new waves, median of their mean squared errors).
 outlook_shift.csv
     Five folds over all 846 children. Each method learns from the training children of
     the schools with fewer pupils from poor families ("rich": "low income" below its
