@@ -45,8 +45,8 @@ from refimpl.tasks import GrowthTasks, SinusoidTasks, TaskBatch, rmse
 HEAD = "4."
 ADAPTS = {"no step": (), "all": ("",), "head": (HEAD,), "body": ("0.", "2.")}
 WAVES = {  # the sizes and the phases
-    "size": ((0.1, 5.0), (0.0, 0.0)),
-    "phase": ((2.5, 2.5), (0.0, math.pi)),
+    "size": (SinusoidTasks.amplitude, (0.0, 0.0)),
+    "phase": ((2.5, 2.5), SinusoidTasks.phase),
     "both": (SinusoidTasks.amplitude, SinusoidTasks.phase),
 }
 

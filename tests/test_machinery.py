@@ -54,9 +54,11 @@ def write_chapter(book, *sources):
 
 
 def make(book, target):
+    """Call make with our environment, which must not be installed anew from there."""
+    venv = ROOT / ".venv"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
     return subprocess.run(
-        [MAKE, target, f"VENV={ROOT / '.venv'}"],
+        [MAKE, target, f"VENV={venv}", f"--old-file={venv / 'installed'}"],
         cwd=book,
         env=environment,
         capture_output=True,
