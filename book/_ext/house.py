@@ -1,17 +1,25 @@
 """What the book needs of Sphinx beyond _config.yml: a small local extension.
 
 - MathJax is served from the book itself, and Thebe is left out, so that no page
-  asks another host.
-- Buttons that lead to the repository (Binder, its source) appear only when its
-  address is known: from the environment variable REPOSITORY, or from git.
+  asks another host. Of the icons' two forms only the fonts are kept, not the script.
+- Buttons that lead to the repository (Binder, its source, its editor) appear only
+  when its address is known: from the environment variable REPOSITORY, or from git;
+  a button to a JupyterHub, when JUPYTERHUB names it.
+- Each page's footer says with which versions it was executed.
 """
 
+import datetime
 import importlib.metadata
 import os
+import platform
 import re
 import shutil
 import subprocess
 from pathlib import Path
+
+import sphinx_codeautolink.extension
+from docutils import nodes
+from sphinx_codeautolink.extension.block import CodeBlockAnalyser
 
 
 def repository_address(root: Path) -> str | None:
@@ -35,16 +43,23 @@ def configure(app, config) -> None:
     config.mathjax_path = "mathjax/tex-chtml.js"
     # Without a default the theme logs an error on every page.
     config.html_context["default_mode"] = "auto"
+    # Nodes drawn as HTML are so in the single page, too, from which the PDF is made.
+    handlers = app.registry.translation_handlers
+    handlers["singlehtml"] = handlers["html"] | handlers.get("singlehtml", {})
+    config.html_theme_options["logo"] = {"text": config.project}
     if address := repository_address(Path(app.srcdir)):
         config.html_theme_options |= {
             "repository_url": address,
             "repository_branch": "main",
             "use_repository_button": True,
+            "use_edit_page_button": True,
             "launch_buttons": {
                 "binderhub_url": "https://mybinder.org",
                 "notebook_interface": "jupyterlab",
             },
         }
+        if hub := os.environ.get("JUPYTERHUB"):
+            config.html_theme_options["launch_buttons"]["jupyterhub_url"] = hub
 
 
 def leave_out_thebe(app, config) -> None:
@@ -53,20 +68,62 @@ def leave_out_thebe(app, config) -> None:
         for listener in list(listeners):
             if listener.handler.__module__.startswith("sphinx_thebe"):
                 app.disconnect(listener.id)
+    style = "sphinx-thebe.css"
+    app.registry.css_files = [f for f in app.registry.css_files if f[0] != style]
 
 
-def mend_citation_roles(app, pagename, templatename, context, doctree) -> None:
-    """Docutils puts deprecated roles into the bibliography's list; screen readers
-    need list items."""
-    if "body" in context:
-        old, new = 'role="doc-biblioentry"', 'role="listitem"'
-        context["body"] = context["body"].replace(old, new)
+def mend_body(app, pagename, templatename, context, doctree) -> None:
+    """What screen readers stumble over: docutils' deprecated roles in the
+    bibliography, and sphinx-codeautolink's links within what folds and unfolds."""
+    body = context.get("body", "")
+    body = body.replace('role="doc-biblioentry"', 'role="listitem"')
+    context["body"] = re.sub(
+        r"<summary>Expand for references to <a [^>]*>.*?([^.>]+)</span>.*?</a>",
+        r"<summary>Where the chapters use <code>\1</code>",
+        body,
+    )
 
 
-def copy_mathjax(app, exception) -> None:
-    """Copy the part of MathJax that the pages load: one script and its fonts."""
+def lighten_title_page(app, pagename, templatename, context, doctree) -> None:
+    """The title page has no formulas; Sphinx gives it MathJax for its chapters'."""
+    if pagename == app.config.root_doc and app.builder.name == "html":
+        files = context["script_files"]
+        context["script_files"] = [f for f in files if "mathjax" not in str(f)]
+
+
+def say_versions(app, pagename, templatename, context, doctree) -> None:
+    """The footer of a chapter: when it ran, for how long, and with what."""
+    run = app.env.nb_metadata.get(pagename, {}).get("exec_data")
+    if run is not None:
+        day = datetime.date.fromtimestamp(run["mtime"])
+        names = {"torch": "PyTorch", "tensorflow": "TensorFlow", "numpy": "NumPy"}
+        found = [
+            f"{name} {importlib.metadata.version(package).split('+')[0]}"
+            for package, name in names.items()
+        ]
+        versions = ", ".join([f"Python {platform.python_version()}", *found])
+        took = f" in {run['runtime']:.0f} s" if run["runtime"] else ""
+        context["theme_extra_footer"] = (
+            f"<p>Last executed on {day}{took}, with {versions}.</p>"
+        )
+
+
+class TolerantAnalyser(CodeBlockAnalyser):
+    """sphinx-codeautolink expects a title in every section; an exercise's content
+    is a section without one."""
+
+    def depart_section(self, node) -> None:
+        if any(isinstance(child, nodes.title) for child in node.children):
+            super().depart_section(node)
+
+
+def finish_static(app, exception) -> None:
+    """Copy the part of MathJax that the pages load, one script and its fonts; empty
+    the script that draws the icons which the theme's fonts draw already (1.5 MB)."""
     if exception or app.builder.format != "html":
         return
+    for script in Path(app.outdir, "_static", "vendor").glob("**/js/all.min.js"):
+        script.write_text("")
     package = importlib.metadata.distribution("sphinx-mathjax-offline")
     source = Path(package.locate_file("sphinx-mathjax-offline/static/mathjax"))
     target = Path(app.outdir) / "_static" / "mathjax"
@@ -79,6 +136,9 @@ def copy_mathjax(app, exception) -> None:
 def setup(app) -> dict:
     app.connect("config-inited", configure)
     app.connect("config-inited", leave_out_thebe)
-    app.connect("html-page-context", mend_citation_roles)
-    app.connect("build-finished", copy_mathjax)
+    sphinx_codeautolink.extension.CodeBlockAnalyser = TolerantAnalyser
+    app.connect("html-page-context", mend_body)
+    app.connect("html-page-context", say_versions)
+    app.connect("html-page-context", lighten_title_page, priority=900)
+    app.connect("build-finished", finish_static)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
