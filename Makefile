@@ -10,7 +10,7 @@ PORT ?= 8000
 export OMP_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help book test lab notebooks serve bench lint lock clean
+.PHONY: help book test pdf dist lab notebooks serve bench lint lock links binder clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -27,12 +27,21 @@ $(VENV)/installed: requirements.txt constraints.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
 	@touch $@
 
+SITE = $(BIN)/jupyter-book build . -n -W --keep-going --quiet
+
 # Executed notebooks are cached by their own code alone; the first line drops
 # the cache when the code they import, or the results they read, have changed.
 book: $(VENV)/installed  ## Execute every notebook and render the book to _build/html
 	$(BIN)/python tools/drop_stale_cache.py
-	$(BIN)/jupyter-book build . -n -W --keep-going --quiet
+	$(SITE)
 	@echo "Open it: file://$(CURDIR)/_build/html/index.html"
+
+pdf: book  ## Print the book to _build/book.pdf (needs Chromium)
+	$(SITE) --builder singlehtml
+	$(BIN)/python tools/pdf.py
+
+dist: book  ## Pack the rendered book into one file to open without a network
+	$(BIN)/python -c "import shutil; shutil.make_archive('_build/book', 'zip', '_build', 'html')"
 
 test: $(VENV)/installed  ## Run every unit test and every notebook
 	$(BIN)/pytest --nbval-lax --nbval-cell-timeout=300 tests notebooks
@@ -50,6 +59,12 @@ lint: $(VENV)/installed  ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+links: $(VENV)/installed  ## Check the links to other sites
+	$(BIN)/jupyter-book build . --builder custom --custom-builder linkcheck
+
+binder: $(VENV)/installed  ## Try what Binder would do, without Docker
+	$(BIN)/python tools/check_binder.py $(BINDER)
 
 # The libraries that the book is compared with live apart, in _build/bench.
 BENCH = torchopt==0.7.3 higher==0.2.1 optree==0.20.0 graphviz==0.21 \

@@ -5,14 +5,13 @@ begins, the second has these numbers in its table of contents.
 """
 
 import os
-import re
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
+import pikepdf
 from playwright.sync_api import Page, sync_playwright
-from pypdf import PdfReader
 
 ROOT = Path(__file__).parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -21,7 +20,8 @@ FOOTER = (
     '<span class="pageNumber"></span></div>'
 )
 
-# All that folds is unfolded; pictures in rows of formulas are there before printing.
+# Solutions are unfolded, folded code is left out (house.css), a table of contents put
+# in front, and what is wider than the paper made smaller.
 PREPARE = """async () => {
   document.documentElement.dataset.theme = "light";
   document.querySelectorAll("details").forEach(d => d.open = true);
@@ -34,7 +34,8 @@ PREPARE = """async () => {
   });
   const contents = document.createElement("section");
   contents.className = "printed-contents";
-  contents.innerHTML = "<h2>Contents</h2>";
+  contents.innerHTML = "<h2>Contents</h2><p>Code that is folded on the site, as that "
+    + "of figures and of checks, is left out here.</p>";
   for (const title of document.querySelectorAll("span[id^=document-] + section > h2")) {
     const row = document.createElement("a");
     row.href = "#" + title.parentElement.previousElementSibling.id;
@@ -46,10 +47,20 @@ PREPARE = """async () => {
   document.querySelector("span[id^=document-]").before(contents);
   await MathJax.startup.promise;
   await document.fonts.ready;
+  for (const wide of document.querySelectorAll("mjx-container[display], table")) {
+    const room = wide.parentElement.clientWidth;
+    if (wide.scrollWidth > room) wide.style.zoom = 0.99 * room / wide.scrollWidth;
+  }
 }"""
 
 FILL = """pages => document.querySelectorAll(".printed-contents b").forEach(
   (place, i) => place.textContent = pages[i])"""
+
+HEADINGS = """() => [...document.querySelectorAll("h1, h2, h3, h4, h5, h6")].map(h => {
+  h = h.cloneNode(true);
+  h.querySelectorAll(".headerlink").forEach(e => e.remove());
+  return h.textContent.replace(/\\s+/g, " ").trim();
+})"""
 
 
 def single_page(site: Path) -> Path:
@@ -69,15 +80,30 @@ def print_page(page: Page, path: Path) -> None:
     )  # fmt: skip
 
 
-def chapter_pages(path: Path) -> dict[str, int]:
-    """Title and first page of each chapter, from the outline's second level."""
-    reader = PdfReader(path)
-    _book, chapters = reader.outline[:2]
-    return {
-        re.sub(r"\s+", " ", entry.title): reader.get_destination_page_number(entry) + 1
-        for entry in chapters
-        if not isinstance(entry, list)
-    }
+def chapter_pages(path: Path) -> list[int]:
+    """The first page of each chapter: what follows *Contents* in the outline."""
+    with pikepdf.open(path) as pdf, pdf.open_outline() as outline:
+        (book,) = outline.root
+        titles = [entry.title for entry in book.children]
+        chapters = book.children[titles.index("Contents") + 1 :]
+        return [pikepdf.Page(c.destination[0]).index + 1 for c in chapters]
+
+
+def finish(path: Path, headings: list[str], target: Path) -> int:
+    """Mend the outline, and pack what is packed loosely; return the number of pages.
+
+    Chromium writes a heading twice into the outline when it moves to a new page.
+    """
+    with pikepdf.open(path) as pdf:
+        with pdf.open_outline() as outline:
+            entries = list(outline.root)
+            for entry in entries:
+                entries.extend(entry.children)
+                true = [h for h in headings if entry.title.startswith(h)]
+                entry.title = max(true, key=len)
+        pdf.docinfo["/Title"] = "Every Student Is a Task"
+        pdf.save(target, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+        return len(pdf.pages)
 
 
 def make_pdf(site: Path, target: Path) -> None:
@@ -91,19 +117,20 @@ def make_pdf(site: Path, target: Path) -> None:
         browser = playwright.chromium.launch(
             executable_path=browser_path, args=["--no-sandbox"]
         )
-        page = browser.new_page()
+        page = browser.new_page(viewport={"width": 642, "height": 900})  # A4's text
+        page.emulate_media(media="print")
         page.set_default_timeout(300_000)
         page.goto(single_page(site).as_uri())
         page.evaluate(PREPARE)
         draft = Path(folder, "book.pdf")
         print_page(page, draft)
-        pages = chapter_pages(draft)
-        pages.pop("Contents")
-        page.evaluate(FILL, list(pages.values()))
+        page.evaluate(FILL, chapter_pages(draft))
         print_page(page, draft)
-        os.replace(draft, target)
+        finished = Path(folder, "finished.pdf")
+        pages = finish(draft, page.evaluate(HEADINGS), finished)
+        os.replace(finished, target)
         browser.close()
-    print(f"{len(PdfReader(target).pages)} pages: {target.relative_to(ROOT)}")
+    print(f"{pages} pages: {target.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,420 @@
+"""The rendered book in a browser: every page, three widths, light and dark.
+
+What is tested is the site that ``make book`` left in _build/html. Where it is missing or
+older than its sources, or where there is no Chromium, the tests are skipped; on CI they
+fail. Pictures of each page go to _build/screenshots, for people to look at.
+"""
+
+import functools
+import gzip
+import http.server
+import os
+import re
+import shutil
+import threading
+import urllib.parse
+from pathlib import Path
+
+import pytest
+import yaml
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parent.parent
+SITE = ROOT / "_build" / "html"
+SCREENSHOTS = ROOT / "_build" / "screenshots"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+WIDTHS = (1280, 768, 375)
+THEMES = ("light", "dark")
+CHAPTER = "notebooks/03_1_maml_steps.html"
+
+
+def documents():
+    """Every page of the table of contents, in order."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    chapters = [c["file"] for part in toc["parts"] for c in part["chapters"]]
+    return [toc["root"], *chapters]
+
+
+PAGES = [f"{name}.html" for name in [*documents(), "search"]]
+
+
+def sources():
+    patterns = ("_*.yml", "book/**/*", "notebooks/*.ipynb", "refimpl/**/*.py")
+    return [path for pattern in patterns for path in ROOT.glob(pattern)]
+
+
+def do_without(reason):
+    """Skip, but not on CI, where everything is there or should be."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def site():
+    stamp = SITE / "index.html"
+    if not stamp.exists():
+        do_without("the rendered book is not there: make book")
+    newest = max(
+        p.stat().st_mtime for p in sources() if p.is_file() and p.suffix != ".pyc"
+    )
+    if stamp.stat().st_mtime < newest:
+        do_without("the rendered book is older than its sources: make book")
+    return SITE
+
+
+@pytest.fixture(scope="module")
+def base(site):
+    """The address of a server of the built site on this machine."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(site))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def chromium(site):
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        do_without("needs Chromium. On Debian or Ubuntu: apt install chromium")
+    with sync_playwright() as playwright:
+        switches = ["--no-sandbox", "--disable-background-networking", "--no-first-run"]
+        browser = playwright.chromium.launch(executable_path=path, args=switches)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page in a fresh browser context, and what it asked for and complained about."""
+
+    def __init__(self, browser, address, allowed, **context):
+        self.context = browser.new_context(**context)
+        self.page = self.context.new_page()
+        self.complaints, self.requests = [], []
+        self.page.on("console", self.heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self.requests.append)
+        self.allowed = allowed
+        self.page.goto(address, wait_until="load")
+        self.settle()
+
+    def heard(self, message):
+        if message.type == "error":
+            self.complaints.append(f"{message.text} ({message.location})")
+
+    def settle(self):
+        """Wait until formulas are set, where there are any."""
+        self.page.evaluate("window.MathJax?.startup?.promise")
+
+    def foreign(self):
+        ours = ("data:", "blob:", self.allowed)
+        return [r.url for r in self.requests if not r.url.startswith(ours)]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.context.close()
+
+
+@pytest.fixture
+def visit(chromium, base):
+    return lambda name, **context: Visit(chromium, base + name, base, **context)
+
+
+# Each question gives a list of what is wrong, empty if nothing is.
+SIDEWAYS = """() => {
+  const over = document.documentElement.scrollWidth - innerWidth;
+  return over <= 0 ? [] : [`by ${over} px`, ...[...document.querySelectorAll(
+    "main *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1).slice(0, 3)
+    .map(e => e.outerHTML.slice(0, 120))];
+}"""
+UNSET = """() => [...document.querySelectorAll(".math")]
+  .filter(e => e.textContent.trim() && !e.querySelector("mjx-container"))
+  .map(e => e.textContent.slice(0, 80))"""
+MISSET = """() => [...document.querySelectorAll("mjx-merror, [data-mjx-error]")]
+  .map(e => e.textContent)"""
+BROKEN = """() => [...document.images].filter(i => !i.complete || !i.naturalWidth)
+  .map(i => i.src.slice(0, 120))"""
+UNDESCRIBED = """() => [...document.querySelectorAll("main img")]
+  .filter(i => i.alt.trim().split(/\\s+/).length < 5
+    || /^(figure|image|plot|picture|graph)\\b.{0,20}$|_images|\\.(png|svg)/i.test(i.alt))
+  .map(i => `${i.alt} ${i.src.slice(0, 80)}`)"""
+QUESTIONS = {
+    "formulas not typeset": UNSET,
+    "formulas with errors": MISSET,
+    "pictures not loaded": BROKEN,
+    "pictures without a description": UNDESCRIBED,
+}
+
+
+def violations(page):
+    """What axe-core calls serious or critical, with a first place."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{v['id']}: {v['nodes'][0]['html'][:160]}"
+        for v in found
+        if v["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("name", PAGES)
+def test_page(visit, name, theme):
+    wide = {"width": WIDTHS[0], "height": 900}
+    with visit(name, viewport=wide, color_scheme=theme) as opened:
+        page, wrong = opened.page, {}
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            wrong[f"{width}: scrolls sideways"] = page.evaluate(SIDEWAYS)
+            wrong[f"{width}: accessibility"] = violations(page)
+            photograph(page, name, width, theme)
+        for what, question in QUESTIONS.items():
+            wrong[what] = page.evaluate(question)
+        wrong["console"] = opened.complaints
+        wrong["requests to other hosts"] = opened.foreign()
+    assert not {what: found for what, found in wrong.items() if found}
+
+
+def photograph(page, name, width, theme):
+    SCREENSHOTS.mkdir(exist_ok=True)
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": width, "height": min(height, 5000)})
+    stem = name.removesuffix(".html").replace("/", "_")
+    page.screenshot(path=SCREENSHOTS / f"{stem}-{width}-{theme}.png")
+
+
+def test_all_internal_links_and_anchors_exist(site):
+    pages = {
+        path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for path in site.rglob("*.html")
+        if "_static" not in path.parts
+    }
+    anchors = {
+        path: {tag["id"] for tag in soup.find_all(id=True)}
+        for path, soup in pages.items()
+    }
+    broken = []
+    for path, soup in pages.items():
+        for link in soup.find_all(href=True):
+            address = urllib.parse.urlsplit(link["href"])
+            if address.scheme or address.netloc or link["href"] == "#":
+                continue
+            target = path
+            if address.path:
+                target = (path.parent / urllib.parse.unquote(address.path)).resolve()
+            fragment = urllib.parse.unquote(address.fragment)
+            known = anchors.get(target)
+            if not target.exists() or (
+                fragment and known is not None and fragment not in known
+            ):
+                broken.append(f"{path.relative_to(site)}: {link['href']}")
+    assert not broken
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_weight(visit, name):
+    """Landing page 800 kB, any other 2.5 MB, compressed as a server sends them."""
+    with visit(name) as opened:
+        bodies = [r.response().body() for r in opened.requests if ":" in r.url[:6]]
+    weight = sum(len(gzip.compress(body)) for body in bodies)
+    assert weight <= (800_000 if name == PAGES[0] else 2_500_000)
+
+
+@pytest.mark.parametrize("name", [PAGES[0], CHAPTER])
+def test_readable_without_javascript(chromium, base, name):
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(base + name)
+    title = page.locator("article h1").first
+    assert title.is_visible()
+    assert len(page.locator("article").inner_text()) > 1500
+    box = title.bounding_box()
+    assert 0 <= box["x"] < 1280
+    assert 0 <= box["y"] < 720
+    context.close()
+
+
+def found_by_search(page, address):
+    """Type into the search page; return the links found."""
+    page.goto(f"{address}?q=clipped+surrogate")
+    page.wait_for_selector("#search-results li a")
+    return page.locator("#search-results li a")
+
+
+def test_search_leads_to_a_page_that_has_it(visit):
+    with visit("search.html") as opened:
+        results = found_by_search(opened.page, opened.page.url)
+        titles = results.all_inner_texts()
+        assert any("PPO" in title for title in titles)
+        results.first.click()
+        opened.page.wait_for_load_state()
+        text = opened.page.locator("article").inner_text().lower()
+        assert re.search(r"clipped.surrogate", text)
+
+
+def test_a_folded_solution_opens_by_keyboard(visit):
+    with visit(CHAPTER) as opened:
+        page = opened.page
+        solution = page.locator(".solution.dropdown").first
+        inside = solution.locator("p:not(.admonition-title)").first
+        assert not inside.is_visible()
+        solution.locator("button.toggle-button").focus()
+        page.keyboard.press("Enter")
+        inside.wait_for(state="visible")
+
+
+def test_an_animation_steps_by_keyboard_and_not_by_itself(visit):
+    with visit(CHAPTER, reduced_motion="reduce") as opened:
+        page = opened.page
+        figure = page.locator(".step-through").first
+        slider, caption = figure.locator("input"), figure.locator("figcaption")
+        last = caption.inner_text()
+        page.wait_for_timeout(500)
+        assert caption.inner_text() == last
+        slider.focus()
+        page.keyboard.press("Home")
+        first = caption.inner_text()
+        page.keyboard.press("ArrowRight")
+        assert len({first, caption.inner_text(), last}) == 3
+        assert figure.locator("img:visible").count() == 1
+        assert figure.locator("img:visible").get_attribute("alt") == caption.inner_text()
+
+
+def test_on_paper_an_animation_is_its_last_frame(visit):
+    with visit(CHAPTER) as opened:
+        opened.page.emulate_media(media="print")
+        figure = opened.page.locator(".step-through").first
+        assert not figure.locator("input").is_visible()
+        assert figure.locator("img:visible").count() == 1
+
+
+def test_the_theme_switch_works_and_is_remembered(visit):
+    with visit(CHAPTER, color_scheme="light") as opened:
+        page = opened.page
+        theme = "document.documentElement.dataset.theme"
+        assert page.evaluate(theme) == "light"
+        switch = page.locator("button.theme-switch-button:visible").first
+        switch.focus()
+        for _ in range(3):  # light, dark, automatic
+            page.keyboard.press("Enter")
+            if page.evaluate(theme) == "dark":
+                break
+        assert page.evaluate(theme) == "dark"
+        page.reload()
+        assert page.evaluate(theme) == "dark"
+
+
+def test_wide_tables_are_reached_by_keyboard(visit):
+    with visit("notebooks/07_tools.html", viewport={"width": 375, "height": 900}) as o:
+        boxes = o.page.locator(".pst-scrollable-table-container[tabindex='0']")
+        assert boxes.count() > 0
+        boxes.first.focus()
+        o.page.keyboard.press("ArrowRight")
+        o.page.wait_for_function("document.activeElement.scrollLeft > 0")
+
+
+def test_the_book_opens_from_disk(chromium, site):
+    """Mathematics, search and animations work without any server."""
+    folder = site.as_uri()
+    with Visit(chromium, f"{folder}/{CHAPTER}", folder) as opened:
+        page = opened.page
+        assert page.evaluate(UNSET) == page.evaluate(BROKEN) == []
+        fonts = "[...document.fonts].filter(f => f.family.startsWith('MJX')"
+        page.wait_for_function(f"{fonts} && f.status === 'loaded').length > 2")
+        slider = page.locator(".step-through input").first
+        caption = page.locator(".step-through figcaption").first
+        before = caption.inner_text()
+        slider.focus()
+        page.keyboard.press("ArrowLeft")
+        assert caption.inner_text() != before
+        assert opened.complaints == []
+        assert found_by_search(page, f"{folder}/search.html").count() > 1
+        assert opened.foreign() == []
+
+
+def test_the_title_page_has_its_picture_and_map(visit):
+    with visit(PAGES[0]) as opened:
+        page = opened.page
+        assert page.locator(".idea svg:visible").count() == 3
+        chapters = [name for name in documents() if name.startswith("notebooks/")]
+        targets = {
+            link.get_attribute("href").removeprefix("../").removesuffix(".html")
+            for link in page.locator(".map svg a").all()
+        }
+        assert targets == set(chapters)
+        cards = page.locator(".sd-card a.sd-stretched-link")
+        assert cards.count() == len(chapters)
+
+
+def test_the_list_of_exercises_has_them_all(visit):
+    with visit("book/exercises.html") as opened:
+        listed = opened.page.locator("article dt a").all_inner_texts()
+    sources = [path.read_text(encoding="utf-8") for path in ROOT.glob("notebooks/*")]
+    exercises = [s for source in sources for s in re.findall(r"{exercise[-a-z]*} ", source)]
+    ends = [s for s in exercises if "end" in s]
+    assert len(listed) == len(exercises) - len(ends) > 75
+    numbers = [int(re.search(r"\d+", text)[0]) for text in listed]
+    assert numbers == [*range(1, len(listed) + 1)]
+
+
+def test_every_public_function_is_in_the_reference(site):
+    text = "".join(
+        path.read_text(encoding="utf-8") for path in (site / "book/api").glob("*.html")
+    )
+    documented = set(re.findall(r'id="(refimpl\.[\w.]+)"', text))
+    for path in (ROOT / "refimpl").glob("*/__init__.py"):
+        listed = re.search(r"__all__ = \[(.*?)\]", path.read_text(), re.DOTALL)
+        for name in re.findall(r'"(\w+)"', listed[1]):
+            package = f"refimpl.{path.parent.name}."
+            found = [d for d in documented if d.startswith(package)]
+            assert any(d.endswith(f".{name}") for d in found), f"{package}{name}"
+
+
+def test_chapters_say_when_they_ran_and_with_what(site):
+    for name in documents():
+        if name.startswith("notebooks/"):
+            page = (site / f"{name}.html").read_text(encoding="utf-8")
+            assert re.search(
+                r"Last executed on \d{4}-\d\d-\d\d in \d+ s, with Python 3\.\d+\.\d+, "
+                r"PyTorch [\d.]+, TensorFlow [\d.]+",
+                page,
+            ), name
+
+
+def test_each_notebook_can_be_downloaded(site):
+    for name in documents():
+        if name.startswith("notebooks/"):
+            page = BeautifulSoup((site / f"{name}.html").read_text(), "html.parser")
+            links = [a["href"] for a in page.select("a.btn-download-source-button")]
+            assert links
+            assert (site / name).parent.joinpath(links[0]).resolve().exists()
+
+
+def test_the_pdf_has_every_chapter(site):
+    path = ROOT / "_build" / "book.pdf"
+    if not path.exists():
+        do_without("the PDF is not there: make pdf")
+    import pikepdf
+
+    with pikepdf.open(path) as pdf, pdf.open_outline() as outline:
+        (book,) = outline.root
+        titles = [entry.title for entry in book.children]
+        for name in documents()[1:]:
+            page = BeautifulSoup((site / f"{name}.html").read_text(), "html.parser")
+            title = page.select_one("article h1")
+            title.select_one(".headerlink").extract()
+            assert " ".join(title.text.split()) in titles
+        chapters = book.children[titles.index("Contents") + 1 :]
+        starts = [pikepdf.Page(c.destination[0]).index for c in chapters]
+        assert starts == sorted(set(starts))
+        named = [link for p in pdf.pages for link in p.get("/Annots", [])]
+        assert len(named) > 1000
