@@ -64,6 +64,10 @@ def test_every_figure_is_described(code):
         if pictures:
             alt = cell.metadata["mystnb"]["image"]["alt"]
             assert len(alt.split()) >= 8, f"say what it shows: {alt!r}"
+            assert not re.search(r"\.(png|svg)|^(figure|image|plot)\b", alt.lower())
+            figure = cell.metadata["mystnb"]["figure"]
+            assert figure["name"].startswith("fig-")
+            assert len(figure["caption"].split()) >= 8, "say what to see"
         for output in cell.outputs:
             markup = str(output.get("data", {}).get("text/html", ""))
             for image in re.findall(r"<img [^>]*>", markup):

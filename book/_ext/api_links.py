@@ -1,4 +1,4 @@
-"""Links to the API reference: `` `maml.adapt` `` in a chapter, ``adapt`` in a docstring.
+"""Links to the API reference: `maml.adapt` in a chapter, ``adapt`` in a docstring.
 
 A name is known by its full path or by any unambiguous end of it: ``refimpl.maml.inner
 .adapt`` is also ``maml.adapt``, the path that readers import it from.

@@ -124,6 +124,12 @@ def finish_static(app, exception) -> None:
         return
     for script in Path(app.outdir, "_static", "vendor").glob("**/js/all.min.js"):
         script.write_text("")
+    # A font asked for before its style sheet is refused to a page opened from disk.
+    for path in Path(app.outdir).rglob("*.html"):
+        page = path.read_text(encoding="utf-8")
+        light = re.sub(r'<link rel="preload" as="font"[^>]*>\n?', "", page)
+        if light != page:
+            path.write_text(light, encoding="utf-8")
     package = importlib.metadata.distribution("sphinx-mathjax-offline")
     source = Path(package.locate_file("sphinx-mathjax-offline/static/mathjax"))
     target = Path(app.outdir) / "_static" / "mathjax"
