@@ -34,6 +34,7 @@ SITE = $(BIN)/jupyter-book build . -n -W --keep-going --quiet
 book: $(VENV)/installed  ## Execute every notebook and render the book to _build/html
 	$(BIN)/python tools/drop_stale_cache.py
 	$(SITE)
+	@touch _build/html/index.html
 	@echo "Open it: file://$(CURDIR)/_build/html/index.html"
 
 pdf: book  ## Print the book to _build/book.pdf (needs Chromium)

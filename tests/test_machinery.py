@@ -112,6 +112,15 @@ def test_notebooks_run_again_when_and_only_when_refimpl_changes(small_book):
     assert runs == [1, 1, 2]
 
 
+def test_pages_change_with_the_style_sheet(small_book):
+    write_chapter(small_book, "1 + 1")
+    for text in ("a {}", "b {}"):
+        (small_book / "book" / "_static" / "house.css").write_text(text)
+        assert make(small_book, "book").returncode == 0
+        built = small_book / "_build" / "html" / "_static" / "house.css"
+        assert built.read_text() == text
+
+
 def test_an_old_python_is_told_so(small_book, tmp_path):
     old = tmp_path / "old-python"
     old.write_text(

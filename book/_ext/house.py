@@ -127,7 +127,7 @@ def finish_static(app, exception) -> None:
     # A font asked for before its style sheet is refused to a page opened from disk.
     for path in Path(app.outdir).rglob("*.html"):
         page = path.read_text(encoding="utf-8")
-        light = re.sub(r'<link rel="preload" as="font"[^>]*>\n?', "", page)
+        light = re.sub(r'<link [^>]*\.woff2"[^>]*>\n?', "", page)
         if light != page:
             path.write_text(light, encoding="utf-8")
     package = importlib.metadata.distribution("sphinx-mathjax-offline")

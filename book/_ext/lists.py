@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
@@ -80,11 +81,11 @@ class FillExerciseList(SphinxPostTransform):
         link = nodes.reference(
             "", f"Exercise {number}: {name}", internal=True, refuri=f"{address}#{label}"
         )
-        first = next(exercise.findall(nodes.paragraph), nodes.paragraph())
+        first = next(exercise.findall(nodes.paragraph), nodes.paragraph()).deepcopy()
+        for reference in first.findall(addnodes.pending_xref):
+            reference["refdoc"] = self.env.docname
         term = nodes.term("", "", link)
-        return nodes.definition_list_item(
-            "", term, nodes.definition("", first.deepcopy())
-        )
+        return nodes.definition_list_item("", term, nodes.definition("", first))
 
 
 def setup(app) -> dict:

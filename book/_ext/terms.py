@@ -50,11 +50,9 @@ class LinkTerms(SphinxTransform):
 
     def apply(self, **kwargs) -> None:
         docname = self.env.docname
-        if docname.startswith("book/") or docname == "genindex":
+        if not docname.startswith("notebooks/") or GLOSSARY not in self.env.found_docs:
             return
         glossary = Path(self.env.doc2path(GLOSSARY))
-        if not glossary.exists():
-            return
         self.env.note_dependency(str(glossary))
         terms = glossary_terms(glossary)
         chapter = next(self.document.findall(nodes.title)).astext()
