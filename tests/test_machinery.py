@@ -1,9 +1,11 @@
 """The two commands fail when they should: what a green run is worth."""
 
+import html
 import os
 import shutil
 import subprocess
 import sys
+import urllib.parse
 from pathlib import Path
 
 import nbformat
@@ -53,10 +55,11 @@ def write_chapter(book, *sources):
     nbformat.write(notebook, book / "notebooks" / "chapter.ipynb")
 
 
-def make(book, target):
+def make(book, target, **addresses):
     """Call make with our environment, which must not be installed anew from there."""
     venv = ROOT / ".venv"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    environment |= addresses
     return subprocess.run(
         [MAKE, target, f"VENV={venv}", f"--old-file={venv / 'installed'}"],
         cwd=book,
@@ -110,6 +113,25 @@ def test_notebooks_run_again_when_and_only_when_refimpl_changes(small_book):
         assert make(small_book, "book").returncode == 0
         runs.append(len(count.read_text().splitlines()))
     assert runs == [1, 1, 2]
+
+
+def test_launch_buttons_lead_to_known_addresses_only(small_book):
+    write_chapter(small_book, "1 + 1")
+    page = small_book / "_build" / "html" / "notebooks" / "chapter.html"
+    make(small_book, "book", REPOSITORY="")
+    without = page.read_text()
+    assert "mybinder.org" not in without
+    assert "git-pull" not in without
+    assert 'title="Suggest edit"' not in without
+    shutil.rmtree(small_book / "_build")
+    repository = "https://github.com/owner/name"
+    make(small_book, "book", REPOSITORY=repository, JUPYTERHUB="https://hub.school")
+    links = urllib.parse.unquote(html.unescape(page.read_text()))
+    chapter = "notebooks/chapter.ipynb"
+    assert f"mybinder.org/v2/gh/owner/name/main?urlpath=lab/tree/{chapter}" in links
+    assert f"https://hub.school/hub/user-redirect/git-pull?repo={repository}" in links
+    assert f"urlpath=lab/tree/name/{chapter}&branch=main" in links
+    assert f"{repository}/edit/main/{chapter}" in links
 
 
 def test_pages_change_with_the_style_sheet(small_book):

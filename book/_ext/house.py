@@ -46,7 +46,7 @@ def configure(app, config) -> None:
     # Nodes drawn as HTML are so in the single page, too, from which the PDF is made.
     handlers = app.registry.translation_handlers
     handlers["singlehtml"] = handlers["html"] | handlers.get("singlehtml", {})
-    config.html_theme_options["logo"] = {"text": config.project}
+    config.html_theme_options["logo"] = {"text": config.html_title}
     if address := repository_address(Path(app.srcdir)):
         config.html_theme_options |= {
             "repository_url": address,
@@ -117,6 +117,12 @@ class TolerantAnalyser(CodeBlockAnalyser):
             super().depart_section(node)
 
 
+def skip_unwritten(app, what, name, obj, skip, options) -> bool | None:
+    """In the API reference, a tuple's fields are told by its own docstring."""
+    written = str(getattr(obj, "__doc__", ""))
+    return True if written.startswith("Alias for field number") else None
+
+
 def finish_static(app, exception) -> None:
     """Copy the part of MathJax that the pages load, one script and its fonts; empty
     the script that draws the icons which the theme's fonts draw already (1.5 MB)."""
@@ -146,5 +152,6 @@ def setup(app) -> dict:
     app.connect("html-page-context", mend_body)
     app.connect("html-page-context", say_versions)
     app.connect("html-page-context", lighten_title_page, priority=900)
+    app.connect("autodoc-skip-member", skip_unwritten)
     app.connect("build-finished", finish_static)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -12,6 +12,7 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
+from sphinx_exercise.nodes import exercise_subtitle
 
 
 class Drawing(SphinxDirective):
@@ -77,7 +78,7 @@ class FillExerciseList(SphinxPostTransform):
         numbers = self.env.toc_fignumbers[docname]["exercise"]
         number = ".".join(map(str, numbers[label]))
         address = self.app.builder.get_relative_uri(self.env.docname, docname)
-        name = exercise.attributes.get("title") or exercise[0].astext()
+        name = next(exercise.findall(exercise_subtitle)).astext()
         link = nodes.reference(
             "", f"Exercise {number}: {name}", internal=True, refuri=f"{address}#{label}"
         )

@@ -32,8 +32,15 @@ def compute_advantages(
         The discount, and how fast later errors fade: lambda 0 gives the TD error
         delta, 1 the discounted sum of rewards minus the value.
 
-    Returns A_t [T, N], and A_t + V(s_t), which the value function should learn. Raises
-    a ValueError if an array is not [T, N] like ``rewards``, or not finite.
+    Returns
+    -------
+    advantages, returns : [T, N]
+        A_t, and A_t + V(s_t), which the value function should learn.
+
+    Raises
+    ------
+    ValueError
+        If an array is not [T, N] like ``rewards``, or not finite.
     """
     arrays = {"rewards": rewards, "values": values, "next_values": next_values}
     arrays |= {"terminated": terminated, "truncated": truncated}
