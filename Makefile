@@ -10,7 +10,7 @@ PORT ?= 8000
 export OMP_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help book test pdf dist lab notebooks serve bench lint lock links binder clean
+.PHONY: help book test pdf dist slides assignments lab notebooks serve bench lint lock links binder clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -27,6 +27,7 @@ $(VENV)/installed: requirements.txt constraints.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
 	@touch $@
 
+SLIDES = $(BIN)/sphinx-build -n -W --keep-going -q -b revealjs slides _build/html/slides
 SITE = $(BIN)/jupyter-book build . -n -W --keep-going --quiet
 
 # Executed notebooks are cached by their own code alone; the first line drops
@@ -34,6 +35,7 @@ SITE = $(BIN)/jupyter-book build . -n -W --keep-going --quiet
 book: $(VENV)/installed  ## Execute every notebook and render the book to _build/html
 	$(BIN)/python tools/drop_stale_cache.py
 	$(SITE)
+	$(if $(wildcard slides/conf.py),$(SLIDES))
 	@touch _build/html/index.html
 	@echo "Open it: file://$(CURDIR)/_build/html/index.html"
 
@@ -60,6 +62,12 @@ lint: $(VENV)/installed  ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+slides: $(VENV)/installed  ## Make the slides alone, in _build/html/slides
+	$(SLIDES)
+
+assignments: $(VENV)/installed  ## Make the students' versions of the assignments
+	$(BIN)/python tools/assignments.py
 
 links: $(VENV)/installed  ## Check the links to other sites
 	$(BIN)/jupyter-book build . --builder custom --custom-builder linkcheck

@@ -4,11 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from torch import nn
 
+from benchmarks import classroom
 from benchmarks.adaptive_test import greedy, load_policy, student_model
 from benchmarks.bandits import SETTINGS
 from benchmarks.tutor import crowd, gains_of_learned, load_policies
@@ -368,3 +370,33 @@ def test_cost(tmp_path):
         if name != "cost_processes.csv":  # differences of two short runs
             times = made.filter(regex="plain|first$|second$|compiled|ing")
             assert (times > 0).all(axis=None)
+
+
+def test_classroom(tmp_path):
+    """A notebook that allocates 200 MB is seen to need them; other rows are kept."""
+    for name, code in (
+        ("large", "import numpy as np; a = np.ones(25_000_000); sum(range(10**7))"),
+        ("small", "1 + 1"),
+    ):
+        cells = [nbformat.v4.new_code_cell(code)]
+        kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+        notebook = nbformat.v4.new_notebook(
+            cells=cells, metadata={"kernelspec": kernel}
+        )
+        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+    options = ["--notebooks", str(tmp_path), "--results", str(tmp_path)]
+    classroom.main([*options, "--only", "large"])
+    classroom.main([*options, "--only", "small"])
+    table = pd.read_csv(tmp_path / "classroom.csv", comment="#", index_col="chapter")
+    assert 200 < table.megabytes["large"] < 600
+    assert table.megabytes["large"] > table.megabytes["small"] + 100
+    assert (table.cpu_seconds > 0).all()
+
+
+def test_classroom_tells_which_notebook_failed(tmp_path):
+    cells = [nbformat.v4.new_code_cell("raise ValueError('planted')")]
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(notebook, tmp_path / "broken.ipynb")
+    with pytest.raises(RuntimeError, match=r"broken.ipynb failed:(.|\n)*planted"):
+        classroom.measure(tmp_path / "broken.ipynb")

@@ -14,6 +14,8 @@ from sphinx.util.nodes import make_refnode
 
 KINDS = {"function", "class", "method", "data", "attribute", "property"}
 
+THEIRS = "meta_train"  # the article has a function of this name, too
+
 
 def short_names(domain: PythonDomain) -> dict[str, str | None]:
     """Every short form of a documented name, with the name; None if it is ambiguous."""
@@ -44,6 +46,9 @@ def resolve(app, env, node, contnode):
     """In docstrings, a name of ours may be written without its path."""
     if node.get("refdomain") != "py":
         return None
+    # In a type, a word in lower case is a word.
+    if node["reftype"] == "class" and node["reftarget"].islower():
+        return None
     domain = env.get_domain("py")
     name = short_names(domain).get(node["reftarget"])
     return name and link(app, node["refdoc"], domain, name, contnode)
@@ -67,7 +72,7 @@ class LinkLiterals(SphinxPostTransform):
         shorts = short_names(domain)
         for literal in list(self.document.findall(nodes.literal)):
             written = literal.astext().partition("(")[0]
-            unmistakable = "." in written or "_" in written
+            unmistakable = "." in written or ("_" in written and written != THEIRS)
             name = shorts.get(written) if unmistakable else None
             if name and not isinstance(literal.parent, nodes.reference | nodes.title):
                 reference = link(self.app, docname, domain, name, literal.deepcopy())

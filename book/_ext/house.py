@@ -5,7 +5,7 @@
 - Buttons that lead to the repository (Binder, its source, its editor) appear only
   when its address is known: from the environment variable REPOSITORY, or from git;
   a button to a JupyterHub, when JUPYTERHUB names it.
-- Each page's footer says with which versions it was executed.
+- Each chapter's footer says with which versions it ran, and where its slides are.
 """
 
 import datetime
@@ -20,6 +20,14 @@ from pathlib import Path
 import sphinx_codeautolink.extension
 from docutils import nodes
 from sphinx_codeautolink.extension.block import CodeBlockAnalyser
+
+# Which chapters a deck of slides is about, by the beginning of their names.
+DECKS = {
+    "1_why_and_what": ("01", "02"),
+    "2_maml": ("03_1", "04_1", "05_1"),
+    "3_ppo": ("03_2", "04_2", "05_2"),
+    "4_new_student": ("06", "07", "08"),
+}
 
 
 def repository_address(root: Path) -> str | None:
@@ -106,11 +114,21 @@ def say_versions(app, pagename, templatename, context, doctree) -> None:
         context["theme_extra_footer"] = (
             f"<p>Last executed on {day}{took}, with {versions}.</p>"
         )
+        for deck, chapters in DECKS.items():
+            if pagename.removeprefix("notebooks/").startswith(chapters):
+                context["theme_extra_footer"] += (
+                    f'<p>To teach it: <a href="../slides/{deck}.html">slides</a>, '
+                    '<a href="../book/instructors/chapters.html">notes</a>.</p>'
+                )
 
 
 class TolerantAnalyser(CodeBlockAnalyser):
-    """sphinx-codeautolink expects a title in every section; an exercise's content
-    is a section without one."""
+    """sphinx-codeautolink expects a title in every section, and nowhere else; an
+    exercise's content is a section without one, a box has one without a section."""
+
+    def visit_title(self, node) -> None:
+        if isinstance(node.parent, nodes.section):
+            super().visit_title(node)
 
     def depart_section(self, node) -> None:
         if any(isinstance(child, nodes.title) for child in node.children):

@@ -1,14 +1,17 @@
-"""Drawings within the page, and a list of all exercises.
+"""Drawings within the page, tables of results, and a list of all exercises.
 
 ``{drawing} name.svg`` puts an SVG file into the page itself, so that it follows
 the page's colors; a link ``href="doc:notebooks/01_background"`` in it leads to
-that page. ``{exercise-list}`` lists every exercise, chapter by chapter.
+that page. ``{results-table} name.csv`` shows columns of a file that a benchmark wrote.
+``{exercise-list}`` lists every exercise, chapter by chapter.
 """
 
 import re
 from pathlib import Path
 
+import pandas as pd
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
@@ -37,6 +40,32 @@ class ResolveDrawingLinks(SphinxPostTransform):
         for raw in self.document.findall(nodes.raw):
             if 'href="doc:' in raw.astext():
                 raw[:] = [nodes.Text(re.sub(r'href="doc:([^"]+)"', address, raw[0]))]
+
+
+class ResultsTable(SphinxDirective):
+    required_arguments = 1
+    option_spec = {  # noqa: RUF012, as docutils has it
+        "columns": directives.unchanged_required,
+        "headings": directives.unchanged_required,
+    }
+
+    def run(self) -> list[nodes.Node]:
+        path = Path(self.env.srcdir, "benchmarks", "results", self.arguments[0])
+        self.env.note_dependency(str(path))
+        columns = re.split(r",\s*", self.options["columns"])
+        found = pd.read_csv(path, comment="#")[columns]
+        body = nodes.tbody()
+        for values in found.itertuples(index=False):
+            body += self.row(values)
+        head = nodes.thead("", self.row(re.split(r",\s*", self.options["headings"])))
+        specs = [nodes.colspec(colwidth=1) for _ in columns]
+        group = nodes.tgroup("", *specs, head, body, cols=len(columns))
+        return [nodes.table("", group)]
+
+    @staticmethod
+    def row(values) -> nodes.Node:
+        cells = [nodes.entry("", nodes.paragraph("", str(value))) for value in values]
+        return nodes.row("", *cells)
 
 
 class exercise_list(nodes.General, nodes.Element):  # noqa: N801
@@ -92,6 +121,7 @@ class FillExerciseList(SphinxPostTransform):
 def setup(app) -> dict:
     app.add_node(exercise_list)
     app.add_directive("drawing", Drawing)
+    app.add_directive("results-table", ResultsTable)
     app.add_directive("exercise-list", ExerciseList)
     app.add_post_transform(FillExerciseList)
     app.add_post_transform(ResolveDrawingLinks)

@@ -34,22 +34,22 @@ class Posterior:
 
     @cached_property
     def abilities(self) -> np.ndarray:
-        """The grid: [P]."""
+        """The grid of abilities [P]."""
         return grid(1)[0][:, 0]
 
     @cached_property
     def right(self) -> np.ndarray:
-        """P(right) at each ability of the grid: [P, J]."""
+        """P(right) at each ability of the grid, [P, J]."""
         return self.probabilities(self.abilities)
 
     @cached_property
     def logs(self) -> np.ndarray:
-        """log P of a wrong answer to each item, then of a right one: [2 J, P]."""
+        """log P of a wrong answer to each item, then of a right one, [2 J, P]."""
         return np.log(np.concatenate([1 - self.right.T, self.right.T]))
 
     @cached_property
     def log_prior(self) -> np.ndarray:
-        """log p(theta): [P]."""
+        """log p(theta) on the grid, [P]."""
         return grid(1)[1]
 
     def probabilities(self, ability: np.ndarray) -> np.ndarray:

@@ -1,0 +1,166 @@
+"""Assignments: students see no answer, and nbgrader gives the points that are due."""
+
+import ast
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+from nbgrader.converters import Autograde, GenerateAssignment
+from traitlets.config import Config
+
+from tools import assignments
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*not in session")  # nbgrader's own
+MARKS = ("SOLUTION", "HIDDEN TESTS")
+
+
+@dataclass(frozen=True)
+class Course:
+    """One assignment in a course of its own: for the teacher, and for students."""
+
+    root: Path
+    name: str
+    source: nbformat.NotebookNode
+    release: nbformat.NotebookNode
+
+    def submit(self, student, answers):
+        """Hand in the release with these answers, by their cells' grade_id."""
+        notebook = copy.deepcopy(self.release)
+        places = {c.metadata.nbgrader["grade_id"]: c for c in graded(notebook)}
+        for grade_id, text in answers.items():
+            assert places[grade_id].metadata.nbgrader["solution"], grade_id
+            places[grade_id].source = text
+        folder = self.root / "submitted" / student / self.name
+        folder.mkdir(parents=True)
+        nbformat.write(notebook, folder / f"{self.name}.ipynb")
+
+    def autograde(self, extra=None):
+        """Every student's points by tests; nbgrader's own run must succeed."""
+        done = assignments.convert(Autograde, self.root, self.name, extra)
+        assert done["success"], done["log"]
+        with Gradebook(f"sqlite:///{self.root / 'gradebook.db'}") as book:
+            submissions = book.assignment_submissions(self.name)
+            return {s.student.id: s.score for s in submissions}
+
+
+def graded(notebook):
+    return [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
+
+
+def reference(course):
+    """The teacher's answers, by grade_id."""
+    cells = {c.metadata.nbgrader["grade_id"]: c for c in graded(course.source)}
+    return {i: c.source for i, c in cells.items() if c.metadata.nbgrader["solution"]}
+
+
+def points_by_tests(notebook):
+    cells = [cell.metadata.nbgrader for cell in graded(notebook)]
+    return sum(c["points"] for c in cells if c["grade"] and not c["solution"])
+
+
+def wrong_solutions(name):
+    path = assignments.ASSIGNMENTS / "wrong" / f"{name}.py"
+    namespace = {}
+    exec(compile(path.read_text(encoding="utf-8"), path, "exec"), namespace)
+    return namespace["WRONG"]
+
+
+def by_audience(notebook):
+    """The lines for everybody, those of solutions, and those of hidden tests."""
+    lines = {"public": [], "SOLUTION": [], "HIDDEN TESTS": []}
+    for cell in notebook.cells:
+        audience = "public"
+        for line in cell.source.split("\n"):
+            mark = next((mark for mark in MARKS if mark in line), None)
+            if mark:
+                audience = mark if "BEGIN" in line else "public"
+            else:
+                lines[audience].append(line.strip())
+    return lines
+
+
+def make_course(root, name):
+    assignments.copy_course(root, [name])
+    done = assignments.convert(GenerateAssignment, root, name)
+    assert done["success"], done["log"]
+    source, release = (
+        nbformat.read(root / step / name / f"{name}.ipynb", as_version=4)
+        for step in ("source", "release")
+    )
+    return Course(root, name, source, release)
+
+
+@pytest.fixture(scope="module", params=assignments.NAMES)
+def course(request, tmp_path_factory):
+    return make_course(tmp_path_factory.mktemp("course"), request.param)
+
+
+def test_a_student_sees_no_solution_no_hidden_test_and_no_rubric(course):
+    lines = by_audience(course.source)
+    secret = {*lines["SOLUTION"], *lines["HIDDEN TESTS"]} - {*lines["public"]}
+    secret |= {line for line in lines["SOLUTION"] if len(line) > 40}
+    assert len(secret) > 20  # or the marks have been lost
+    shown = "\n".join(cell.source for cell in course.release.cells)
+    assert not secret & {line.strip() for line in shown.split("\n")}
+    for path in (course.root / "release").rglob("*.*"):
+        text = path.read_text(encoding="utf-8")
+        assert not any(mark in text for mark in MARKS), path.name
+        assert "rubric" not in text.lower(), path.name
+        text = text.replace('\\"', '"')
+        leaked = [line for line in secret if len(line) > 25 and line in text]
+        assert not leaked, f"{path.name}: {leaked}"
+
+
+def test_the_points_are_20_and_no_cell_gives_some_for_nothing(course):
+    cells = [cell for cell in graded(course.source) if cell.metadata.nbgrader["grade"]]
+    by_hand = [c for c in cells if c.metadata.nbgrader["solution"]]
+    assert sum(c.metadata.nbgrader["points"] for c in cells) == 20
+    assert 4 <= sum(c.metadata.nbgrader["points"] for c in by_hand) <= 6
+    for cell in by_hand:
+        answer = by_audience(nbformat.v4.new_notebook(cells=[cell]))["SOLUTION"]
+        assert "rubric" in " ".join(answer).lower(), cell.metadata.nbgrader["grade_id"]
+    for cell in cells:
+        assert not cell.get("outputs"), "outputs may hold answers"
+        if cell.cell_type == "code":  # nbgrader reads a last value as points
+            assert not isinstance(ast.parse(cell.source).body[-1], ast.Expr)
+
+
+def test_every_submission_gets_the_points_it_deserves(course):
+    answers, wrong = reference(course), wrong_solutions(course.name)
+    assert len(wrong) >= 5
+    full = points_by_tests(course.source)
+    course.submit("reference", answers)
+    course.submit("empty", {})
+    expected = {"reference": full, "empty": 0}
+    for solution in wrong:
+        student = solution["name"].replace(" ", "_")
+        course.submit(student, answers | solution["cells"])
+        assert solution["points"] < full, student
+        expected[student] = solution["points"]
+    assert course.autograde() == expected
+
+
+def test_a_loop_and_a_crash_cost_their_own_points_and_nothing_else(tmp_path):
+    course = make_course(tmp_path, "1_tasks")
+    answers, full = reference(course), points_by_tests(course.source)
+    for student, body in {
+        "a_loop": "while True: pass",
+        "b_loop_that_will_not_stop": """
+    while True:
+        try:
+            while True: pass
+        except BaseException: pass""",
+        "c_exit": "import os; os._exit(1)",
+        "d_error": "raise MemoryError",
+    }.items():
+        course.submit(student, answers | {"q1": f"def cut(*args, **kwargs): {body}"})
+    course.submit("e_exit_at_once", answers | {"q1": "import os; os._exit(1)"})
+    course.submit("f_syntax", answers | {"q1": "def cut(:"})
+    course.submit("g_others", answers)
+    points = course.autograde(Config(Execute={"timeout": 10, "iopub_timeout": 3}))
+    assert points.pop("g_others") == full
+    assert len(points) == 6
+    assert {*points.values()} == {full - 2}  # the first question's points
