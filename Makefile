@@ -27,7 +27,8 @@ $(VENV)/installed: requirements.txt constraints.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
 	@touch $@
 
-SLIDES = $(BIN)/sphinx-build -n -W --keep-going -q -b revealjs slides _build/html/slides
+SLIDES = $(BIN)/sphinx-build -b revealjs -E -a -W -n --keep-going -q \
+  -d _build/.doctrees-slides slides _build/html/slides
 SITE = $(BIN)/jupyter-book build . -n -W --keep-going --quiet
 
 # Executed notebooks are cached by their own code alone; the first line drops

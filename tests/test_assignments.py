@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,7 @@ class Course:
         notebook = copy.deepcopy(self.release)
         places = {c.metadata.nbgrader["grade_id"]: c for c in graded(notebook)}
         for grade_id, text in answers.items():
-            assert places[grade_id].metadata.nbgrader["solution"], grade_id
+            assert is_answer(places[grade_id]), grade_id
             places[grade_id].source = text
         folder = self.root / "submitted" / student / self.name
         folder.mkdir(parents=True)
@@ -50,15 +51,19 @@ def graded(notebook):
     return [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
 
 
+def is_answer(cell):
+    return cell.metadata.get("nbgrader", {}).get("solution", False)
+
+
 def reference(course):
     """The teacher's answers, by grade_id."""
-    cells = {c.metadata.nbgrader["grade_id"]: c for c in graded(course.source)}
-    return {i: c.source for i, c in cells.items() if c.metadata.nbgrader["solution"]}
+    cells = [cell for cell in course.source.cells if is_answer(cell)]
+    return {cell.metadata.nbgrader["grade_id"]: cell.source for cell in cells}
 
 
 def points_by_tests(notebook):
-    cells = [cell.metadata.nbgrader for cell in graded(notebook)]
-    return sum(c["points"] for c in cells if c["grade"] and not c["solution"])
+    cells = [cell.metadata.nbgrader for cell in graded(notebook) if not is_answer(cell)]
+    return sum(cell["points"] for cell in cells if cell["grade"])
 
 
 def wrong_solutions(name):
@@ -69,10 +74,14 @@ def wrong_solutions(name):
 
 
 def by_audience(notebook):
-    """The lines for everybody, those of solutions, and those of hidden tests."""
+    """The lines for everybody, those of solutions, and those of hidden tests.
+
+    nbgrader clears a solution cell wholly if no mark says which part of it.
+    """
     lines = {"public": [], "SOLUTION": [], "HIDDEN TESTS": []}
     for cell in notebook.cells:
-        audience = "public"
+        whole = is_answer(cell) and "BEGIN SOLUTION" not in cell.source
+        audience = "SOLUTION" if whole else "public"
         for line in cell.source.split("\n"):
             mark = next((mark for mark in MARKS if mark in line), None)
             if mark:
@@ -116,12 +125,13 @@ def test_a_student_sees_no_solution_no_hidden_test_and_no_rubric(course):
 
 def test_the_points_are_20_and_no_cell_gives_some_for_nothing(course):
     cells = [cell for cell in graded(course.source) if cell.metadata.nbgrader["grade"]]
-    by_hand = [c for c in cells if c.metadata.nbgrader["solution"]]
+    by_hand = [cell for cell in cells if is_answer(cell)]
     assert sum(c.metadata.nbgrader["points"] for c in cells) == 20
     assert 4 <= sum(c.metadata.nbgrader["points"] for c in by_hand) <= 6
     for cell in by_hand:
         answer = by_audience(nbformat.v4.new_notebook(cells=[cell]))["SOLUTION"]
-        assert "rubric" in " ".join(answer).lower(), cell.metadata.nbgrader["grade_id"]
+        # The rubric comes with the model answer, and says what earns the points.
+        assert re.search(r"\bpoints?\b", "\n".join(answer)), cell.source[:80]
     for cell in cells:
         assert not cell.get("outputs"), "outputs may hold answers"
         if cell.cell_type == "code":  # nbgrader reads a last value as points
