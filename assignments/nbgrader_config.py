@@ -19,18 +19,23 @@ class ExecuteEveryCell(Execute):
     FAILED = "raise RuntimeError('This cell ended Python, or could not be stopped.')"
 
     def preprocess(self, nb, resources, km=None):
-        killers = {}
-        while True:
+        code = [i for i, cell in enumerate(nb.cells) if cell.cell_type == "code"]
+        sources = {i: nb.cells[i].source for i in code}
+        killers = set()
+        for _ in range(2 * len(code)):
+            for i in code:
+                nb.cells[i].source = self.FAILED if i in killers else sources[i]
             try:
                 nb, resources = super().preprocess(nb, resources, km)
                 break
             except (DeadKernelError, CellTimeoutError):
-                if self.running in killers:
-                    raise
-                killers[self.running] = nb.cells[self.running].source
-                nb.cells[self.running].source = self.FAILED
-        for index, source in killers.items():
-            nb.cells[index].source = source
+                killer = self.running
+                if killer in killers:  # exit() ends Python after its own cell
+                    killers.remove(killer)
+                    killer = max({i for i in code if i < killer} - killers)
+                killers.add(killer)
+        for i in code:
+            nb.cells[i].source = sources[i]
         return nb, resources
 
     def preprocess_cell(self, cell, resources, index):
