@@ -19,23 +19,18 @@ class ExecuteEveryCell(Execute):
     FAILED = "raise RuntimeError('This cell ended Python, or could not be stopped.')"
 
     def preprocess(self, nb, resources, km=None):
-        code = [i for i, cell in enumerate(nb.cells) if cell.cell_type == "code"]
-        sources = {i: nb.cells[i].source for i in code}
-        killers = set()
-        for _ in range(2 * len(code)):
-            for i in code:
-                nb.cells[i].source = self.FAILED if i in killers else sources[i]
+        killers = {}
+        while True:
             try:
                 nb, resources = super().preprocess(nb, resources, km)
                 break
             except (DeadKernelError, CellTimeoutError):
-                killer = self.running
-                if killer in killers:  # exit() ends Python after its own cell
-                    killers.remove(killer)
-                    killer = max({i for i in code if i < killer} - killers)
-                killers.add(killer)
-        for i in code:
-            nb.cells[i].source = sources[i]
+                if self.running in killers:
+                    raise
+                killers[self.running] = nb.cells[self.running].source
+                nb.cells[self.running].source = self.FAILED
+        for index, source in killers.items():
+            nb.cells[index].source = source
         return nb, resources
 
     def preprocess_cell(self, cell, resources, index):
@@ -55,4 +50,8 @@ c.Autograde.autograde_preprocessors = [
 c.Execute.timeout = 30  # seconds, for each cell
 c.Execute.interrupt_on_timeout = True
 c.Execute.iopub_timeout = 10  # seconds, for the outputs after an interrupt
+# In a notebook exit() ends Python a little later, in another cell.
+c.Execute.extra_arguments = [
+    "--IPKernelApp.exec_lines=exit = quit = __import__('sys').exit"
+]
 c.LimitOutput.max_lines = 200
