@@ -50,8 +50,7 @@ c.Autograde.autograde_preprocessors = [
 c.Execute.timeout = 30  # seconds, for each cell
 c.Execute.interrupt_on_timeout = True
 c.Execute.iopub_timeout = 10  # seconds, for the outputs after an interrupt
-# In a notebook exit() ends Python a little later, in another cell.
-c.Execute.extra_arguments = [
-    "--IPKernelApp.exec_lines=exit = quit = __import__('sys').exit"
-]
+# In a notebook exit() ends Python a little later, in some other cell.
+EXIT = "globals().update(dict.fromkeys(('exit', 'quit'), __import__('sys').exit))"
+c.Execute.extra_arguments = [f"--IPKernelApp.exec_lines={EXIT}"]
 c.LimitOutput.max_lines = 200

@@ -73,8 +73,8 @@ def main() -> int:
             print(f"{name:15} {summary(nbformat.read(path, as_version=4))}")
         else:
             failed += 1
-            print(f"{name:15} FAILED\n{done['log']}\n{done['error']}")
-    print(f"The student versions are in {COURSE.relative_to(ROOT)}/release")
+            print(f"{name:15} FAILED\n{done.get('log', '')}\n{done['error']}")
+    print(f"The student versions are in {os.path.relpath(COURSE / 'release')}")
     return 1 if failed else 0
 
 

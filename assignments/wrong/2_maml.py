@@ -6,6 +6,21 @@ and 7 earns 1 + 1.
 
 WRONG = [
     {
+        "name": "first order by hand",
+        "why": "the factor that the start's gradient passes through is left out",
+        "points": 13,
+        "cells": {
+            "q1_answer": """
+adapted = {"Cem": 3.6, "Dina": 4.8}
+meta_loss_by_hand = 9.8
+first_order_by_hand = meta_gradient_by_hand = -5.6
+new_start = 4 + 0.5 * 5.6
+adapted_twice = {"Cem": 3.28, "Dina": 5.44}
+meta_gradient_twice = (3.28 - 5) + (5.44 - 9)
+"""
+        },
+    },
+    {
         "name": "graph not kept",
         "why": "without create_graph the step counts as a constant: first order",
         "points": 13,  # the trail of question 3
@@ -36,6 +51,41 @@ def adapt(model, params, x, y, mask, loss_fn, fast_lr, num_steps):
         },
     },
     {
+        "name": "in place",
+        "why": "the step changes the parameters that it was handed, and has no trail",
+        "points": 9,  # question 3, and training in 7 stops with an error
+        "cells": {
+            "q3_answer": """
+def adapt(model, params, x, y, mask, loss_fn, fast_lr, num_steps):
+    for _ in range(num_steps):
+        loss = loss_fn(functional_call(model, params, (x,)), y, mask)
+        grads = torch.autograd.grad(loss, [*params.values()])
+        with torch.no_grad():
+            for p, g in zip(params.values(), grads):
+                p -= fast_lr * g
+    return params
+"""
+        },
+    },
+    {
+        "name": "mask not handed on",
+        "why": "adapts to empty places, too",
+        "points": 13,
+        "cells": {
+            "q3_answer": """
+def adapt(model, params, x, y, mask, loss_fn, fast_lr, num_steps):
+    for _ in range(num_steps):
+        prediction = functional_call(model, params, (x,))
+        loss = loss_fn(prediction, y, torch.ones_like(mask))
+        grads = torch.autograd.grad(loss, [*params.values()],
+                                    create_graph=True)
+        params = {name: p - fast_lr * g
+                  for (name, p), g in zip(params.items(), grads)}
+    return params
+"""
+        },
+    },
+    {
         "name": "mask ignored",
         "why": "what was not observed counts as a score of zero",
         "points": 14,
@@ -49,7 +99,7 @@ def mse(prediction, target, mask):
     {
         "name": "judged by the support set",
         "why": "the loss after adapting is taken on the data adapted to",
-        "points": 11,  # question 4, and what is trained with it in 7
+        "points": 13,  # the gradient of this loss is right, and 7 takes it as it is
         "cells": {
             "q4_answer": """
 def meta_loss(model, params, batch, adapt, loss_fn, **inner):
@@ -80,6 +130,24 @@ def meta_loss(model, params, batch, adapt, loss_fn, **inner):
         },
     },
     {
+        "name": "adapted parameters cut off",
+        "why": "detached before they are judged, so no gradient reaches the start",
+        "points": 14,
+        "cells": {
+            "q4_answer": """
+def meta_loss(model, params, batch, adapt, loss_fn, **inner):
+    losses = []
+    for i in range(len(batch)):
+        x, y, mask, query_x, query_y, query_mask = task(batch, i)
+        own = adapt(model, params, x, y, mask, loss_fn, **inner)
+        own = {name: p.detach().requires_grad_() for name, p in own.items()}
+        prediction = functional_call(model, own, (query_x,))
+        losses.append(loss_fn(prediction, query_y, query_mask))
+    return torch.stack(losses).mean()
+"""
+        },
+    },
+    {
         "name": "first order meta-gradient",
         "why": "the query gradient is not pulled back through the steps",
         "points": 12,
@@ -89,6 +157,47 @@ def meta_gradient(support_loss, query_loss, theta, fast_lr, num_steps):
     for _ in range(num_steps):
         theta = theta - fast_lr * grad(support_loss)(theta)
     return grad(query_loss)(theta).detach()
+"""
+        },
+    },
+    {
+        "name": "first factor first",
+        "why": "the factors are multiplied forward, though the last one meets g first",
+        "points": 14,
+        "cells": {
+            "q5_answer": """
+def meta_gradient(support_loss, query_loss, theta, fast_lr, num_steps):
+    points = [theta]
+    for _ in range(num_steps):
+        points.append(points[-1] - fast_lr * grad(support_loss)(points[-1]))
+    v = grad(query_loss)(points[-1])
+    for point in points[:-1]:
+        v = v - fast_lr * jvp(grad(support_loss), (point,), (v,))[1]
+    return v
+"""
+        },
+    },
+    {
+        "name": "rule fitted to the new children",
+        "why": "the rival has seen the answers that it is judged by",
+        "points": 14,
+        "cells": {
+            "q7a_answer": """
+def one_seed(seed):
+    known, new = classes(seed)
+    model = meta_train(known, seed)
+    params = dict(model.named_parameters())
+    predictions = []
+    for i in range(len(new)):
+        x, y, mask, query_x, _, _ = task(new, i)
+        own = adapt(model, params, x, y, mask, mse, FAST_LR, STEPS)
+        predictions.append(functional_call(model, own, (query_x,)).detach())
+    return (rmse(torch.stack(predictions).numpy(), new),
+            rmse(trusted_level(new)(new), new),
+            rmse(pooled_polynomial(new)(new), new))
+
+
+results = np.array([one_seed(seed) for seed in SEEDS])
 """
         },
     },
