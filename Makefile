@@ -42,7 +42,7 @@ book: $(VENV)/installed  ## Execute every notebook and render the book to _build
 
 pdf: book  ## Print the book to _build/book.pdf (needs Chromium)
 	$(SITE) --builder singlehtml
-	$(BIN)/python tools/pdf.py
+	$(BIN)/python -m tools.pdf
 
 dist: book  ## Pack the rendered book into one file to open without a network
 	$(BIN)/python -c "import shutil; shutil.make_archive('_build/book', 'zip', '_build', 'html')"
@@ -74,7 +74,7 @@ links: $(VENV)/installed  ## Check the links to other sites
 	$(BIN)/jupyter-book build . --builder custom --custom-builder linkcheck
 
 binder: $(VENV)/installed  ## Try what Binder would do, without Docker
-	$(BIN)/python tools/check_binder.py $(BINDER)
+	$(BIN)/python -m tools.check_binder $(BINDER)
 
 # The libraries that the book is compared with live apart, in _build/bench.
 BENCH = torchopt==0.7.3 higher==0.2.1 optree==0.20.0 graphviz==0.21 \

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,17 +29,25 @@ from benchmarks.results_file import RESULTS, write_table
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
 
+def resident(processes: Iterable[psutil.Process]) -> int:
+    """Bytes in memory; what processes share counts for each: an upper bound."""
+    total = 0
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            total += process.memory_info().rss
+    return total
+
+
 def watch(process: psutil.Popen) -> dict[str, float]:
     """Peak memory and processor time of all that the process starts, until it ends."""
     start, peak, cpu = time.monotonic(), 0, {}
     while process.poll() is None:
-        resident = 0
-        for child in process.children(recursive=True):
-            with suppress(psutil.NoSuchProcess):  # it has just ended
-                resident += child.memory_info().rss
+        children = process.children(recursive=True)
+        peak = max(peak, resident(children))
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
                 times = child.cpu_times()
                 cpu[child.pid] = times.user + times.system
-        peak = max(peak, resident)
         time.sleep(0.1)
     return {
         "seconds": round(time.monotonic() - start, 1),

@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import os
 import re
 import shutil
 from concurrent.futures import ProcessPoolExecutor
@@ -212,7 +213,9 @@ def test_make_assignments_says_what_it_made_and_what_it_could_not(
     monkeypatch.setattr(assignments, "ASSIGNMENTS", copied)
     monkeypatch.setattr(assignments, "COURSE", tmp_path / "course")
     monkeypatch.setattr(assignments, "NAMES", ["1_tasks"])
+    environment = dict(os.environ)
     assert assignments.main() == 0
+    assert dict(os.environ) == environment
     line = r"1_tasks +20 points, 15 by tests and 5 by hand, for 8 questions"
     assert re.match(line, capsys.readouterr().out)
     assert before == {path: path.stat().st_mtime_ns for path in source.rglob("*")}

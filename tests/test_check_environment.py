@@ -1,6 +1,5 @@
 """A student is told in one line what is wrong, and how to mend it."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -8,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-TOOL = Path(__file__).parent.parent / "tools" / "check_environment.py"
-SPEC = importlib.util.spec_from_file_location("check_environment", TOOL)
-check = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(check)
+from tools import check_environment as check
 
 
 def test_nothing_is_wrong_here():

@@ -1,6 +1,5 @@
 """What teachers rely on: times add up, every chapter is there, the bank is sound."""
 
-import importlib.util
 import re
 from pathlib import Path
 
@@ -8,20 +7,12 @@ import nbformat
 import pytest
 import yaml
 
+from book._ext import quiz
+from tools import self_check
+
 ROOT = Path(__file__).parent.parent
 GUIDE = ROOT / "book" / "instructors"
 CHAPTERS = [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
-
-
-def load(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-quiz = load(ROOT / "book" / "_ext" / "quiz.py")
-self_check = load(ROOT / "tools" / "self_check.py")
 
 
 def test_the_plans_times_add_up():
@@ -104,4 +95,4 @@ def test_each_chapter_shows_its_questions(bank, chapter):
     notebook = nbformat.read(ROOT / "notebooks" / f"{chapter}.ipynb", as_version=4)
     (cell,) = [c for c in notebook.cells if "self-check" in c.metadata.get("tags", [])]
     current = self_check.section(bank[chapter])
-    assert cell.source == current, "python tools/self_check.py"
+    assert cell.source == current, "python -m tools.self_check"

@@ -1,22 +1,16 @@
 """The committed notebooks are current, clean, described, and readable as they stand."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from tools.notebooks import code_hash
+
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FOLDED = {"hide-cell", "remove-cell", "hide-input"}
-
-
-def load_tool(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    return tool
 
 
 def tags(cell):
@@ -38,9 +32,9 @@ def test_there_are_notebooks():
 
 
 def test_outputs_belong_to_the_code(notebook):
-    assert notebook.metadata["code_hash"] == load_tool("notebooks").code_hash(
-        notebook
-    ), "the code was changed after it ran: make notebooks"
+    assert notebook.metadata["code_hash"] == code_hash(notebook), (
+        "the code was changed after it ran: make notebooks"
+    )
 
 
 def test_every_cell_ran_in_order(code):

@@ -1,17 +1,10 @@
 """Buttons lead to a repository only where its address is known."""
 
-import importlib.util
 import subprocess
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-SPEC = importlib.util.spec_from_file_location(
-    "house", ROOT / "book" / "_ext" / "house.py"
-)
-house = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(house)
+from book._ext import house
 
 
 @pytest.mark.parametrize(

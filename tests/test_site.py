@@ -5,15 +5,10 @@ or older than its sources, or where there is no Chromium, the tests are skipped;
 they fail. Pictures of each page go to _build/screenshots, for people to look at.
 """
 
-import functools
 import gzip
-import http.server
 import importlib
 import inspect
-import os
 import re
-import shutil
-import threading
 import urllib.parse
 from pathlib import Path
 
@@ -21,12 +16,13 @@ import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from playwright.sync_api import sync_playwright
+
+from tests import browser
+from tests.browser import BROKEN, MISSET, UNSET, Visit
 
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "_build" / "html"
 SCREENSHOTS = ROOT / "_build" / "screenshots"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WIDTHS = (1280, 768, 375)
 THEMES = ("light", "dark")
 CHAPTER = "notebooks/03_1_maml_steps.html"
@@ -42,89 +38,23 @@ def documents():
 PAGES = [f"{name}.html" for name in [*documents(), "search"]]
 
 
-def sources():
-    patterns = ("_*.yml", "book/**/*", "notebooks/*.ipynb", "refimpl/**/*.py")
-    return [path for pattern in patterns for path in ROOT.glob(pattern)]
-
-
-def do_without(reason):
-    """Skip, but not on CI, where everything is there or should be."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="module")
 def site():
-    stamp = SITE / "index.html"
-    if not stamp.exists():
-        do_without("the rendered book is not there: make book")
-    newest = max(
-        p.stat().st_mtime for p in sources() if p.is_file() and p.suffix != ".pyc"
-    )
-    if stamp.stat().st_mtime < newest:
-        do_without("the rendered book is older than its sources: make book")
-    return SITE
+    patterns = ("_*.yml", "book/**/*", "notebooks/*.ipynb", "refimpl/**/*.py")
+    sources = [path for pattern in patterns for path in ROOT.glob(pattern)]
+    return browser.fresh(SITE / "index.html", sources, "make book")
 
 
 @pytest.fixture(scope="module")
 def base(site):
-    """The address of a server of the built site on this machine."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    handler = functools.partial(Quiet, directory=str(site))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    with browser.served(site) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def chromium(site):
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        do_without("needs Chromium. On Debian or Ubuntu: apt install chromium")
-    with sync_playwright() as playwright:
-        switches = ["--no-sandbox", "--disable-background-networking", "--no-first-run"]
-        browser = playwright.chromium.launch(executable_path=path, args=switches)
-        yield browser
-        browser.close()
-
-
-class Visit:
-    """A page in a fresh browser context, and what it asked for and complained about."""
-
-    def __init__(self, browser, address, allowed, **context):
-        self.context = browser.new_context(**context)
-        self.page = self.context.new_page()
-        self.complaints, self.requests = [], []
-        self.page.on("console", self.heard)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request))
-        self.allowed = allowed
-        self.page.goto(address, wait_until="load")
-        self.settle()
-
-    def heard(self, message):
-        if message.type == "error":
-            self.complaints.append(f"{message.text} ({message.location})")
-
-    def settle(self):
-        """Wait until formulas are set, where there are any."""
-        self.page.evaluate("window.MathJax?.startup?.promise")
-
-    def foreign(self):
-        ours = ("data:", "blob:", self.allowed)
-        return [r.url for r in self.requests if not r.url.startswith(ours)]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.context.close()
+    with browser.chromium() as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -139,13 +69,6 @@ SIDEWAYS = """() => {
     "main *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1).slice(0, 3)
     .map(e => e.outerHTML.slice(0, 120))];
 }"""
-UNSET = """() => [...document.querySelectorAll(".math")]
-  .filter(e => e.textContent.trim() && !e.querySelector("mjx-container"))
-  .map(e => e.textContent.slice(0, 80))"""
-MISSET = """() => [...document.querySelectorAll("mjx-merror, [data-mjx-error]")]
-  .map(e => e.textContent)"""
-BROKEN = """() => [...document.images].filter(i => !i.complete || !i.naturalWidth)
-  .map(i => i.src.slice(0, 120))"""
 UNDESCRIBED = """() => [...document.querySelectorAll("main img")]
   .filter(i => i.alt.trim().split(/\\s+/).length < 5
     || /^(figure|image|plot|picture)\\b.{0,20}$|_images|\\.(png|svg)/i.test(i.alt))
@@ -239,7 +162,11 @@ def test_all_internal_links_and_anchors_exist(site):
 def test_weight(visit, name):
     """Landing page 800 kB, any other 2.5 MB, compressed as a server sends them."""
     with visit(name) as opened:
-        bodies = [r.response().body() for r in opened.requests if ":" in r.url[:6]]
+        bodies = [
+            request.response().body()
+            for request in opened.requests
+            if request.url.startswith(opened.allowed)
+        ]
     weight = sum(len(gzip.compress(body)) for body in bodies)
     assert weight <= (800_000 if name == PAGES[0] else 2_500_000)
 
@@ -420,7 +347,7 @@ def test_each_notebook_can_be_downloaded(site):
 def test_the_pdf_has_every_chapter(site):
     path = ROOT / "_build" / "book.pdf"
     if not path.exists():
-        do_without("the PDF is not there: make pdf")
+        browser.do_without("the PDF is not there: make pdf")
     import pikepdf
 
     with pikepdf.open(path) as pdf, pdf.open_outline() as outline:

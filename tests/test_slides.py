@@ -6,33 +6,25 @@ slide go to _build/screenshots/slides, for people to look at.
 """
 
 import functools
-import http.server
 import importlib.util
 import io
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+
+from book._ext.house import DECKS as CHAPTERS
+from tests import browser
+from tests.browser import BROKEN, MISSET, UNSET, Visit
 
 ROOT = Path(__file__).parent.parent
 SLIDES = ROOT / "slides"
 SITE = ROOT / "_build" / "html"
 SCREENSHOTS = ROOT / "_build" / "screenshots" / "slides"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-DECKS = ("1_why_and_what", "2_maml", "3_ppo", "4_new_student")
-CHAPTERS = {
-    "1_why_and_what": ("01", "02"),
-    "2_maml": ("03_1", "04_1", "05_1"),
-    "3_ppo": ("03_2", "04_2", "05_2"),
-    "4_new_student": ("06_1", "06_2", "06_3", "07", "08"),
-}
+DECKS = tuple(CHAPTERS)
 NOTES = re.compile(r"^:::\{revealjs-notes\}\n(.*?)^:::$", re.MULTILINE | re.DOTALL)
 DIRECTIVE = re.compile(r"^```\{([a-z-]+)\} (.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -164,82 +156,36 @@ def test_a_missing_name_fails_the_build(planted, tmp_path):
 # The built decks
 
 
-def do_without(reason):
-    """Skip, but not on CI, where everything is there or should be."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="module")
 def site():
-    stamp = SITE / "slides" / "index.html"
-    if not stamp.exists():
-        do_without("the slides are not there: make slides")
     patterns = ("slides/**/*.*", "notebooks/*.ipynb", "refimpl/**/*.py")
     sources = [path for pattern in patterns for path in ROOT.glob(pattern)]
-    newest = max(p.stat().st_mtime for p in sources if p.suffix != ".pyc")
-    if stamp.stat().st_mtime < newest:
-        do_without("the slides are older than their sources: make slides")
-    return SITE
+    return browser.fresh(SITE / "slides" / "index.html", sources, "make slides").parent
 
 
 @pytest.fixture(scope="module")
 def base(site):
-    """The address of a server of the built site on this machine."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    handler = functools.partial(Quiet, directory=str(site))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    with browser.served(site) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def chromium(site):
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        do_without("needs Chromium. On Debian or Ubuntu: apt install chromium")
-    with sync_playwright() as playwright:
-        switches = ["--no-sandbox", "--disable-background-networking", "--no-first-run"]
-        browser = playwright.chromium.launch(executable_path=path, args=switches)
-        yield browser
-        browser.close()
+    with browser.chromium() as opened:
+        yield opened
 
 
-class Show:
-    """A deck in a fresh browser context, and what it asked for and complained about."""
+class Show(Visit):
+    """A deck that is ready to be shown."""
 
-    def __init__(self, browser, address, allowed, **context):
-        self.context = browser.new_context(**context)
-        self.page = self.context.new_page()
-        self.complaints, self.requests = [], []
-        self.page.on("console", self.heard)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("requestfailed", lambda r: self.complaints.append(r.url))
-        self.page.goto(address, wait_until="load")
+    grave = ("error", "warning")
+
+    def settle(self):
         self.page.wait_for_function("Reveal.isReady()")
-        self.page.evaluate("window.MathJax?.startup?.promise")
-        ours = ("data:", "blob:", "about:", allowed)
-        self.foreign = lambda: [u for u in self.requests if not u.startswith(ours)]
-
-    def heard(self, message):
-        if message.type in ("error", "warning"):
-            self.complaints.append(f"{message.text} ({message.location})")
+        super().settle()
 
     def place(self):
         return self.page.evaluate("Reveal.getIndices().h")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.context.close()
 
 
 @pytest.fixture
@@ -253,13 +199,6 @@ def show(chromium, base):
 
 
 # Each question gives a list of what is wrong, empty if nothing is.
-UNSET = """() => [...document.querySelectorAll(".math")]
-  .filter(e => e.textContent.trim() && !e.querySelector("mjx-container"))
-  .map(e => e.textContent.slice(0, 80))"""
-MISSET = """() => [...document.querySelectorAll("mjx-merror, [data-mjx-error]")]
-  .map(e => e.textContent)"""
-BROKEN = """() => [...document.images].filter(i => !i.complete || !i.naturalWidth)
-  .map(i => i.src.slice(0, 120))"""
 UNDESCRIBED = """() => [...document.querySelectorAll(".slides img")]
   .filter(i => i.alt.trim().split(/\\s+/).length < 5).map(i => i.src.slice(0, 120))"""
 # What reaches out of the slide that is shown, or cuts off its own content.
@@ -370,7 +309,7 @@ def test_a_slider_takes_the_arrow_keys_and_gives_them_back(show, deck):
 
 def test_links_lead_into_the_book(show, site):
     if not (site / "notebooks").exists():
-        do_without("the rendered book is not there: make book")
+        browser.do_without("the rendered book is not there: make book")
     for deck in DECKS:
         with show(deck) as opened:
             links = opened.page.evaluate(DEAD)

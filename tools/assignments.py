@@ -9,12 +9,13 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import nbformat
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import BaseConverter
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.utils import capture_log, setenv
+from nbgrader.utils import capture_log
 from traitlets.config import Config, PyFileConfigLoader
 
 ROOT = Path(__file__).parent.parent
@@ -47,7 +48,8 @@ def convert(
     converter = step(coursedir=CourseDirectory(config=config), config=config)
     converter.force = True
     here = Path(sys.executable).parent  # nbgrader calls `alembic` by its bare name
-    with setenv(PATH=f"{here}{os.pathsep}{os.environ.get('PATH', '')}"):
+    path = f"{here}{os.pathsep}{os.environ.get('PATH', '')}"
+    with patch.dict(os.environ, PATH=path):  # nbgrader's own setenv loses the old one
         return capture_log(converter)
 
 

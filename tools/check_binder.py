@@ -26,6 +26,8 @@ from pathlib import Path
 
 import psutil  # comes with ipykernel
 
+from benchmarks.classroom import resident, watch
+
 ROOT = Path(__file__).parent.parent
 LIMIT = 2000  # MB
 # repo2docker's versions, not ours: Binder has them first. A test compares.
@@ -84,15 +86,6 @@ def install(book: Path, venv: Path, pypi_only: bool) -> bool:
     return True
 
 
-def megabytes(*processes: psutil.Process) -> float:
-    """Resident memory; what processes share counts for each: an upper bound."""
-    total = 0
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):  # it has just ended
-            total += process.memory_info().rss
-    return total / 1e6
-
-
 def check_lab(book: Path, env: dict[str, str]) -> float:
     """JupyterLab's page loads jupyterlab-myst; the memory that the server takes."""
     _, said = run("jupyter", "labextension", "list", folder=book, env=env)
@@ -112,7 +105,7 @@ def check_lab(book: Path, env: dict[str, str]) -> float:
                     page = answer.read().decode()
                 break
             time.sleep(1)
-        used = megabytes(server, *server.children(recursive=True))
+        used = resident([server, *server.children(recursive=True)]) / 1e6
         line = f"{'jupyter lab loads it':32}{used:6.0f} MB"
         report('"jupyterlab-myst"' in page, line, page or "no answer")
         return used
@@ -123,17 +116,15 @@ def check_lab(book: Path, env: dict[str, str]) -> float:
 
 def execute(notebook: Path, env: dict[str, str], beside: float) -> None:
     """One notebook, watched: its time, and the peak of its kernel's memory."""
-    peak, start = 0.0, time.monotonic()
     command = ["jupyter-execute", "--timeout=600", notebook.name]
     with tempfile.TemporaryFile("w+") as log:
         streams = {"stdout": log, "stderr": subprocess.STDOUT}
         process = psutil.Popen(command, cwd=notebook.parent, env=env, **streams)
-        while process.poll() is None:
-            peak = max(peak, megabytes(*process.children(recursive=True)))
-            time.sleep(0.1)
+        found = watch(process)
         log.seek(0)
         said = log.read()
-    line = f"{notebook.stem:24}{time.monotonic() - start:6.0f} s{peak:6.0f} MB"
+    peak = found["megabytes"]
+    line = f"{notebook.stem:24}{found['seconds']:6.0f} s{peak:6.0f} MB"
     if peak + beside >= LIMIT:
         said = f"With JupyterLab's {beside:.0f} MB that is too much."
     report(process.returncode == 0 and peak + beside < LIMIT, line, said)

@@ -5,7 +5,6 @@ begins, the second has these numbers in its table of contents.
 """
 
 import os
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -13,8 +12,9 @@ from pathlib import Path
 import pikepdf
 from playwright.sync_api import Page, sync_playwright
 
+from tools.browser import find_browser
+
 ROOT = Path(__file__).parent.parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FOOTER = (
     '<div style="width: 100%; text-align: center; font: 9px sans-serif; color: #555">'
     '<span class="pageNumber"></span></div>'
@@ -107,7 +107,7 @@ def finish(path: Path, headings: list[str], target: Path) -> int:
 
 
 def make_pdf(site: Path, target: Path) -> None:
-    browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    browser_path = find_browser()
     if browser_path is None:
         sys.exit("make pdf needs Chromium. On Debian or Ubuntu: apt install chromium")
     with (

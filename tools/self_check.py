@@ -1,29 +1,22 @@
 """Write the self-check questions of the bank into the chapters.
 
-    python tools/self_check.py
+    python -m tools.self_check
 
 Each chapter has a cell *Check yourself* before its exercises; it is Markdown, so it
 reads in JupyterLab as in the book. Edit book/instructors/questions.yml, not the cells:
 a test compares the two.
 """
 
-import importlib.util
 import os
 import string
 from pathlib import Path
 
 import nbformat
 
+from book._ext.quiz import BANK, load_bank
+
 ROOT = Path(__file__).parent.parent
 TAG = "self-check"
-
-
-def load_bank() -> dict[str, list[dict]]:
-    path = ROOT / "book" / "_ext" / "quiz.py"
-    spec = importlib.util.spec_from_file_location("quiz", path)
-    quiz = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(quiz)
-    return quiz.load_bank(ROOT / quiz.BANK)
 
 
 def section(questions: list[dict]) -> str:
@@ -47,7 +40,7 @@ def section(questions: list[dict]) -> str:
 
 
 def main() -> None:
-    for chapter, questions in load_bank().items():
+    for chapter, questions in load_bank(ROOT / BANK).items():
         path = ROOT / "notebooks" / f"{chapter}.ipynb"
         notebook = nbformat.read(path, as_version=4)
         (cell,) = [c for c in notebook.cells if TAG in c.metadata.get("tags", [])]

@@ -1,7 +1,7 @@
 """The chapters' self-check questions on paper, from their bank.
 
 ``{quiz-sheet}`` prints the questions of all chapters without answers, ``{quiz-key}``
-the letters and reasons. (``tools/self_check.py`` puts them into the chapters.)
+the letters and reasons. (``tools.self_check`` puts them into the chapters.)
 """
 
 import string
@@ -34,10 +34,16 @@ def load_bank(path: Path) -> dict[str, list[dict]]:
 class Quiz(SphinxDirective):
     """What the two have in common: the bank, and Markdown within it."""
 
-    def bank(self) -> dict[str, list[dict]]:
+    def run(self) -> list[nodes.Node]:
         path = Path(self.env.srcdir, BANK)
         self.env.note_dependency(str(path))
-        return load_bank(path)
+        found: list[nodes.Node] = []
+        for docname, questions in load_bank(path).items():
+            title = self.markdown(f"{{doc}}`/notebooks/{docname}`")
+            found.append(nodes.rubric("", "", *title))
+            for number, question in enumerate(questions, start=1):
+                found += self.entry(number, question)
+        return found
 
     def markdown(self, text: str) -> list[nodes.Node]:
         """The nodes of a text of the bank; one paragraph is given by its parts."""
@@ -46,51 +52,28 @@ class Quiz(SphinxDirective):
         one = len(holder) == 1 and isinstance(holder[0], nodes.paragraph)
         return holder[0].children if one else holder.children
 
-    def question(self, number: int, text: str) -> nodes.Node:
-        label = nodes.strong("", f"{number}. ")
-        return nodes.paragraph(
-            "", "", label, *self.markdown(text), classes=["question"]
-        )
-
-    def title(self, docname: str) -> nodes.Node:
-        """The chapter's title, as a link that Sphinx resolves."""
-        return nodes.rubric("", "", *self.markdown(f"{{doc}}`/notebooks/{docname}`"))
+    def paragraph(self, label: str, text: str) -> nodes.Node:
+        return nodes.paragraph("", "", nodes.strong("", label), *self.markdown(text))
 
 
 class QuizSheet(Quiz):
-    def run(self) -> list[nodes.Node]:
-        found: list[nodes.Node] = []
-        for docname, questions in self.bank().items():
-            found.append(self.title(docname))
-            for number, question in enumerate(questions, start=1):
-                found.append(self.question(number, question["question"]))
-                items = [
-                    nodes.list_item(
-                        "", nodes.paragraph("", "", *self.markdown(choice["text"]))
-                    )
-                    for choice in question["choices"]
-                ]
-                found.append(
-                    nodes.enumerated_list(
-                        "", *items, enumtype="loweralpha", prefix="(", suffix=")"
-                    )
-                )
-        return found
+    def entry(self, number: int, question: dict) -> list[nodes.Node]:
+        items = [
+            nodes.list_item("", nodes.paragraph("", "", *self.markdown(choice["text"])))
+            for choice in question["choices"]
+        ]
+        letters = {"enumtype": "loweralpha", "prefix": "(", "suffix": ")"}
+        return [
+            self.paragraph(f"{number}. ", question["question"]),
+            nodes.enumerated_list("", *items, **letters),
+        ]
 
 
 class QuizKey(Quiz):
-    def run(self) -> list[nodes.Node]:
-        found: list[nodes.Node] = []
-        for docname, questions in self.bank().items():
-            found.append(self.title(docname))
-            for number, question in enumerate(questions, start=1):
-                (right,) = [c for c in question["choices"] if c.get("right")]
-                letter = string.ascii_lowercase[question["choices"].index(right)]
-                label = nodes.strong("", f"{number} ({letter}) ")
-                found.append(
-                    nodes.paragraph("", "", label, *self.markdown(right["why"]))
-                )
-        return found
+    def entry(self, number: int, question: dict) -> list[nodes.Node]:
+        (right,) = [c for c in question["choices"] if c.get("right")]
+        letter = string.ascii_lowercase[question["choices"].index(right)]
+        return [self.paragraph(f"{number} ({letter}) ", right["why"])]
 
 
 def setup(app) -> dict:

@@ -15,12 +15,11 @@ GLOSSARY = "book/glossary"
 
 # Words that are mostly not meant as terms: linked only where they are in bold.
 EVERYDAY = {
-    *("ability", "action", "adaptation", "advantage", "bandit", "baseline", "bias"),
-    *("body", "calibration"),
-    *("context", "easiness", "exposure", "fold", "head", "mask", "mastery", "prior"),
-    *("return", "reward", "shift", "shots", "slope", "state", "task", "trial"),
-    *("trust", "value", "variance", "worth"),
-}
+    "ability", "action", "adaptation", "advantage", "bandit", "baseline", "bias",
+    "body", "calibration", "context", "easiness", "exposure", "fold", "head", "mask",
+    "mastery", "prior", "return", "reward", "shift", "shots", "slope", "state", "task", "trial",
+    "trust", "value", "variance", "worth",
+}  # fmt: skip
 
 # In these a link would be wrong, or there is one already.
 CLOSED = (
