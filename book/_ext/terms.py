@@ -17,8 +17,8 @@ GLOSSARY = "book/glossary"
 EVERYDAY = {
     "ability", "action", "adaptation", "advantage", "bandit", "baseline", "bias",
     "body", "calibration", "context", "easiness", "exposure", "fold", "head", "mask",
-    "mastery", "prior", "return", "reward", "shift", "shots", "slope", "state", "task", "trial",
-    "trust", "value", "variance", "worth",
+    "mastery", "prior", "return", "reward", "shift", "shots", "slope", "state", "task",
+    "trial", "trust", "value", "variance", "worth",
 }  # fmt: skip
 
 # In these a link would be wrong, or there is one already.
