@@ -191,7 +191,7 @@ def main(seeds: int, updates: int, form_people: int, out: Path) -> None:
 
     def note(name: str, seed: int, rule: Callable) -> None:
         rng = np.random.default_rng([seed, 1])
-        lost = play(rule, envs, rng, seed=0, options={"people": people})
+        lost = play(envs, rule, rng, seed=0, options={"people": people})
         by_person = lost.reshape(QUESTIONS + 1, DRAWS, len(new)).mean(axis=1)
         losses.setdefault(name, []).append(by_person)
         for asked in AFTER:

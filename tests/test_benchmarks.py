@@ -187,7 +187,7 @@ def test_the_adaptive_tests_stored_policies_are_those_of_the_table():
     for rule, kind in (("PPO", "ppo"), ("PPO, even exposure", "even")):
         policy = load_policy(RESULTS / f"adaptive_test_{kind}.npz", 0, envs)
         rng = np.random.default_rng(0)
-        losses = play(greedy(policy, envs), envs, rng, seed=0, options=people)
+        losses = play(envs, greedy(policy, envs), rng, seed=0, options=people)
         for asked in (5, 10, 20):
             expected = table[rule, 0, asked]
             assert losses[asked].mean() == pytest.approx(expected, abs=1e-3)

@@ -117,3 +117,8 @@ def test_learning_is_deterministic_and_beats_the_item_means():
     losses = [-np.mean(np.where(y == 1, np.log(p), np.log(1 - p))) for p in (one, mean)]
     assert losses[0] < losses[1] - 0.02
     assert NUM_STEPS == 3
+
+
+def test_rates_begin_above_zero(model):
+    with pytest.raises(ValueError, match="initial: expected a rate greater than 0"):
+        ContextRates(model, 0.0)

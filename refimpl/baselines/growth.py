@@ -7,14 +7,11 @@ its query targets; it looks at the support sets and the query inputs alone.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 import numpy.polynomial.legendre as legendre
 
-from refimpl.tasks import TaskBatch
-
-Predictor = Callable[[TaskBatch], np.ndarray]
+from refimpl.tasks import Predictor, TaskBatch
 
 
 def pooled_polynomial(train: TaskBatch, degree: int = 1) -> Predictor:
@@ -51,14 +48,12 @@ def trusted_level(train: TaskBatch) -> Predictor:
         return (residual * mask).sum(axis=1) / mask.sum(axis=1).clip(min=1)
 
     def trust(shots: int) -> float:
-        first = train.support_mask[:, :shots]
-        if first.sum() != shots * len(train):
+        mask = train.support_mask * (np.arange(train.support_mask.shape[1]) < shots)
+        if mask.sum() != shots * len(train):
             raise ValueError(
                 f"train: expected {shots} support examples of each task, "
                 f"got {int(train.support_mask.sum(axis=1).min())} of some"
             )
-        mask = train.support_mask.copy()
-        mask[:, shots:] = 0
         known = np.where(train.query_mask, mean_residual(train, mask)[:, None], 0)
         later = (train.query_y - line(train.query_x))[..., 0]
         return float((known * later).sum() / (known**2).sum())
@@ -74,28 +69,27 @@ def trusted_level(train: TaskBatch) -> Predictor:
     return predict
 
 
-def each_alone(batch: TaskBatch, degree: int = 1) -> np.ndarray:
-    """A curve for each task, by least squares on its own support set.
+def each_alone(batch: TaskBatch) -> np.ndarray:
+    """A line for each task, by least squares on its own support set.
 
     Raises
     ------
     ValueError
-        If a task has not ``degree + 1`` support examples: the curve would not
-        be determined.
+        If a task has not two support examples: the line would not be determined.
     """
-    _check(batch, degree)
+    _check(batch)
     known = batch.support_mask == 1
-    if (known.sum(axis=1) <= degree).any():
+    if (known.sum(axis=1) < 2).any():
         raise ValueError(
-            f"batch: expected at least {degree + 1} support examples of each task "
-            f"for degree {degree}, got {int(known.sum(axis=1).min())}"
+            "batch: expected at least 2 support examples of each task, "
+            f"got {int(known.sum(axis=1).min())}"
         )
     prediction = np.empty_like(batch.query_y)
     for i, seen in enumerate(known):
-        curve = np.polynomial.Polynomial.fit(
-            batch.support_x[i, seen, 0], batch.support_y[i, seen, 0], degree
+        line = np.polynomial.Polynomial.fit(
+            batch.support_x[i, seen, 0], batch.support_y[i, seen, 0], 1
         )
-        prediction[i] = curve(batch.query_x[i])
+        prediction[i] = line(batch.query_x[i])
     return prediction
 
 
@@ -112,12 +106,15 @@ def direct_regression(train: TaskBatch) -> Predictor:
     Raises
     ------
     ValueError
-        If too few training tasks have the inputs that are asked for.
+        If a task to be predicted has no support example or an unobserved one, or
+        too few training tasks have the inputs that are asked for.
     """
     _check(train)
 
     def predict(batch: TaskBatch) -> np.ndarray:
         _check(batch)
+        if not (batch.support_mask == 1).all():
+            raise ValueError("batch: expected each support example to be observed")
         shots = batch.support_x.shape[1]
         known_x, known_y = train.support_x[:, :shots, 0], train.support_y[:, :shots, 0]
         prediction = np.zeros_like(batch.query_y)

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from refimpl.baselines.responses import fit_items, grid
+from refimpl.baselines.responses import fit_items, grid, normalized
 from refimpl.tasks import TaskBatch
 
 
@@ -81,13 +81,7 @@ class Posterior:
         return (self.slopes * (p - c) / (1 - c)) ** 2 * (1 - p) / p
 
 
-def normalized(logs: np.ndarray) -> np.ndarray:
-    """exp(logs) / sum exp(logs), row by row."""
-    weights = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return weights / weights.sum(axis=1, keepdims=True)
-
-
 def fit_posterior(train: TaskBatch, items: int) -> Posterior:
-    """Items fitted to training students by marginal maximum likelihood (3 s)."""
+    """Items fitted to training students by marginal maximum likelihood."""
     fitted = fit_items(train, items, dims=1, guessing=True)
     return Posterior(fitted.slopes[:, 0], fitted.easiness, fitted.guessing)

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from refimpl.baselines.posterior import Posterior, normalized
+from refimpl.baselines.posterior import Posterior
+from refimpl.baselines.responses import normalized
 from refimpl.envs import AdaptiveTest, target_loss
 
 Rule = Callable[[np.ndarray, np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
@@ -123,7 +124,7 @@ def best_form(
 
 
 def play(
-    rule: Rule, envs: AdaptiveTest, rng: np.random.Generator, **reset
+    envs: AdaptiveTest, rule: Rule, rng: np.random.Generator, **reset
 ) -> np.ndarray:
     """One session of each student: its loss before and after each question, [T + 1, N].
 

@@ -6,15 +6,13 @@ query's answer is right; it looks at the support sets and the query inputs alone
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from refimpl.tasks import TaskBatch
+from refimpl.tasks import Predictor, TaskBatch
 
-Predictor = Callable[[TaskBatch], np.ndarray]
 GUESSING = -1.4, 0.5  # mean and deviation of the logit of c_j: about one in five
 
 
@@ -97,9 +95,7 @@ def item_response(
 
     def predict(batch: TaskBatch) -> np.ndarray:
         known = _outcomes(batch, items, options, support_only=True)
-        joint = known @ fitted.logs.T + fitted.log_prior
-        posterior = np.exp(joint - joint.max(axis=1, keepdims=True))
-        posterior /= posterior.sum(axis=1, keepdims=True)
+        posterior = normalized(known @ fitted.logs.T + fitted.log_prior)
         asked = batch.query_x[..., 0].astype(int)
         return np.take_along_axis(posterior @ right, asked, axis=1)[..., None]
 
@@ -180,6 +176,12 @@ def grid(dims: int) -> tuple[np.ndarray, np.ndarray]:
     points = points.reshape(-1, dims)
     log_weights = -(points**2).sum(axis=1) / 2
     return points, log_weights - np.log(np.exp(log_weights).sum())
+
+
+def normalized(logs: np.ndarray) -> np.ndarray:
+    """exp(logs) / sum exp(logs), row by row."""
+    weights = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
 def _outcomes(

@@ -25,7 +25,7 @@ import numpy as np
 
 from refimpl.envs.students import OneStudentEnv, StudentsEnv
 
-StudentModel = Callable[[np.ndarray, np.ndarray], np.ndarray]
+AnswerModel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def target_loss(probabilities: np.ndarray, answers: np.ndarray) -> np.ndarray:
@@ -87,7 +87,7 @@ class AdaptiveTest(StudentsEnv):
     def __init__(
         self,
         correct: np.ndarray,
-        student_model: StudentModel,
+        student_model: AnswerModel,
         num_envs: int,
         questions: int = 10,
     ) -> None:
@@ -199,7 +199,7 @@ class AdaptiveTestEnv(OneStudentEnv):
     """One student of :class:`AdaptiveTest`, as a plain environment."""
 
     def __init__(
-        self, correct: np.ndarray, student_model: StudentModel, questions: int = 10
+        self, correct: np.ndarray, student_model: AnswerModel, questions: int = 10
     ) -> None:
         super().__init__(AdaptiveTest(correct, student_model, 1, questions))
         self.action_space = Askable(self.students)

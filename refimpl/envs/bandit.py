@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from refimpl.checks import check_count
 from refimpl.envs.students import OneStudentEnv, StudentsEnv
 
 
@@ -26,10 +27,11 @@ class BernoulliBandits(StudentsEnv):
 
     Student i has a generator of its own, made from ``seed + i``. It draws, as a lesson
     begins, the rates and then the luck of each pull: the same whatever is chosen.
-    Raises a ValueError if an action is not an arm.
+    Raises a ValueError if ``actions`` are not one arm for each student.
     """
 
     def __init__(self, num_envs: int, pulls: int, arms: int) -> None:
+        check_count("pulls", pulls, 1)
         seen, chosen = gym.spaces.Box(0, 1, (1,), np.float32), gym.spaces.Discrete(arms)
         super().__init__(num_envs, seen, chosen)
         self.pulls, self.arms = pulls, arms
@@ -53,8 +55,7 @@ class BernoulliBandits(StudentsEnv):
             observation, _ = self.reset()
             nothing = np.zeros(self.num_envs)
             return observation, nothing, nothing > 0, nothing > 0, {}
-        if np.min(actions) < 0 or np.max(actions) >= self.arms:
-            raise ValueError(f"actions: expected arms from 0 to {self.arms - 1}")
+        actions = self.check_actions(actions)
         rates = self.rates[np.arange(self.num_envs), actions]
         rewards = (self.luck[:, self.step_number] < rates).astype(np.float64)
         self.step_number += 1

@@ -35,6 +35,17 @@ class StudentsEnv(gym.vector.VectorEnv):
             seeds = [None if seed is None else seed + i for i in range(self.num_envs)]
             self.generators = [seeding.np_random(s)[0] for s in seeds]
 
+    def check_actions(self, actions: np.ndarray) -> np.ndarray:
+        """Return them as an array [N], or raise a ValueError: one of n for each."""
+        chosen: Any = self.single_action_space
+        actions, n = np.asarray(actions), chosen.n
+        if actions.shape != (self.num_envs,) or not np.isin(actions, range(n)).all():
+            raise ValueError(
+                f"actions: expected one from 0 to {n - 1} for each of "
+                f"{self.num_envs} students, got {actions.tolist()}"
+            )
+        return actions
+
 
 class OneStudentEnv(gym.Env):
     """The same rules for one student; ``students`` is a :class:`StudentsEnv` of one."""
@@ -52,7 +63,7 @@ class OneStudentEnv(gym.Env):
         self.students.generators = [self.np_random]
         return self.students.reset(options=options)[0][0], {}
 
-    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict]:
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
         """Act once."""
         observation, reward, terminated, truncated, _ = self.students.step(
             np.array([action])

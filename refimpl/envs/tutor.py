@@ -103,9 +103,7 @@ class Tutor(StudentsEnv):
             nothing = np.zeros(self.num_envs)
             infos = {"gain": nothing, "expected_reward": nothing}
             return self.reset()[0], nothing, over, over.copy(), infos
-        actions = np.asarray(actions)
-        if actions.min() < 0 or actions.max() >= SKILLS:
-            raise ValueError(f"actions: expected skills from 0 to {SKILLS - 1}")
+        actions = self.check_actions(actions)
         self.done += 1
         luck, before = self.luck[:, self.done], score(self.known, self.rates)
         practiced = self.known[np.arange(self.num_envs), actions]

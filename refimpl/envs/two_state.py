@@ -1,7 +1,7 @@
 """A tutor's smallest world: two states, two actions, values known exactly.
 
 A student either does not know the topic yet (state 0) or knows it (state 1). The
-tutor chooses what to practise: repeat the topic (action 0) or start new material
+tutor chooses what to practice: repeat the topic (action 0) or start new material
 (action 1). Repeating teaches one who does not know yet, half of the time. New
 material pays 1 if the student knows: the course is then over with probability .2,
 or else the next topic begins, which the student does not know yet. New material
@@ -15,6 +15,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from refimpl.checks import check_count
 from refimpl.envs.students import OneStudentEnv, StudentsEnv
 
 # P(next | state, action): next is 0 or 1, as the state, or 2, the course is over.
@@ -64,10 +65,12 @@ class TwoStateVectorEnv(StudentsEnv):
     after either resets: its action is ignored and its reward is 0.
 
     Student i has a generator of its own, made from ``seed + i``, so that the N
-    students are those of N :class:`TwoStateEnv`.
+    students are those of N :class:`TwoStateEnv`. Raises a ValueError if ``actions`` are
+    not 0 or 1 for each student, or ``max_steps`` is below 1.
     """
 
     def __init__(self, num_envs: int, max_steps: int = 20) -> None:
+        check_count("max_steps", max_steps, 1)
         seen, chosen = gym.spaces.Box(0, 1, (2,), np.float32), gym.spaces.Discrete(2)
         super().__init__(num_envs, seen, chosen)
         self.max_steps = max_steps
@@ -87,8 +90,8 @@ class TwoStateVectorEnv(StudentsEnv):
     def step(
         self, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
-        """Practise once with every student; those who were done begin anew."""
-        resets = self.done
+        """Practice once with every student; those who were done begin anew."""
+        actions, resets = self.check_actions(actions), self.done
         draws = [
             0.0 if reset else generator.random()
             for generator, reset in zip(self.generators, resets, strict=True)

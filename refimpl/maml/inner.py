@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad
 
@@ -99,7 +98,7 @@ def _check(
             )
     for name, rate in rates.items():
         shape, own = params[name].shape, tuple(getattr(rate, "shape", ()))
-        if torch.broadcast_shapes(own, shape) != shape:
+        if own not in ((), tuple(shape)):
             raise ValueError(
                 f"fast_lr: expected one rate for {name} or {tuple(shape)}, got {own}"
             )

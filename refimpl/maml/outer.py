@@ -118,10 +118,10 @@ def evaluate(
     mean over axis 1 is the curve of error against steps. Raises ValueError if a
     task has no observed query: it has no error.
     """
-    if (empty := np.flatnonzero(np.asarray(batch.query_mask).sum(axis=1) == 0)).size:
+    _, query_y, query_mask = (t.cpu() for t in _tensors(batch, params)[3:])
+    if empty := (query_mask.sum(dim=1) == 0).nonzero().flatten().tolist():
         raise ValueError(f"batch: expected queries of each task, none of {empty}")
     predictions = torch.as_tensor(predict(model, params, batch, loss_fn, **inner))
-    _, query_y, query_mask = (t.cpu() for t in _tensors(batch, params)[3:])
     losses = [vmap(loss_fn)(p, query_y, query_mask) for p in predictions]
     return torch.stack(losses).numpy()
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from refimpl.checks import check_count
 from refimpl.maml.inner import LossFn, Params, Rates, adapt
 from refimpl.maml.losses import mse
 from refimpl.maml.outer import over_tasks
@@ -133,7 +134,9 @@ def multi_step_losses(
 
     The multi-step loss of MAML++ (Antoniou, Edwards & Storkey 2019), with
     equal weights. It asks for a good model after every step, not the last alone.
+    Raises a ValueError if ``num_steps`` is below 1.
     """
+    check_count("num_steps", num_steps, 1)
 
     def one_task(x, y, mask, query_x, query_y, query_mask):
         adapted, total = params, 0.0

@@ -8,7 +8,6 @@ from refimpl.own_class.intervals import Width, calibrate, conformal, mastery
 from refimpl.own_class.model import meta_learned
 from refimpl.own_class.page import SIZE, Report, draw_page, save_page
 from refimpl.own_class.tables import (
-    Predictor,
     draw_known,
     hide,
     mean_errors,
@@ -19,7 +18,6 @@ from refimpl.own_class.tables import (
 
 __all__ = [
     "SIZE",
-    "Predictor",
     "Report",
     "Width",
     "ask_on",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from refimpl.own_class.tables import Predictor, reveal
+from refimpl.own_class.tables import reveal
+from refimpl.tasks import Predictor
 
 
 def worth_asking(

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refimpl.own_class.tables import Predictor, hide, mean_errors
+from refimpl.own_class.tables import hide, mean_errors
+from refimpl.tasks import Predictor
 
 
 def conformal(errors: np.ndarray, confidence: float) -> float:

@@ -8,9 +8,9 @@ import numpy as np
 from torch import Tensor
 
 from refimpl.maml import binary_cross_entropy, mse, predict
-from refimpl.own_class.tables import Predictor, draw_known, reveal
+from refimpl.own_class.tables import draw_known, reveal
 from refimpl.students import NUM_STEPS, StudentModel, learn, summed
-from refimpl.tasks import TaskBatch
+from refimpl.tasks import Predictor, TaskBatch
 
 ENOUGH = 20.0  # known answers; from about here more of them move a student no further
 
@@ -48,10 +48,7 @@ def meta_learned(
     fast_lr = 0.4 if binary else 0.1
     rates = learn(
         model, draw, loss_fn, fast_lr=fast_lr, iterations=iterations, seed=seed
-    )()
-    rates = {
-        name: rate if rate is None else rate.detach() for name, rate in rates.items()
-    }
+    )
     params: dict[str, Tensor] = dict(model.named_parameters())
 
     def predictor(batch: TaskBatch) -> np.ndarray:

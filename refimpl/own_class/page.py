@@ -29,6 +29,11 @@ class Report:
     high: float
     ask: Sequence[int]  # the items to ask next, the best first
     new: bool  # to the model: only then the interval is promised
+    confidence: float = 0.8  # of the interval, as given to calibrate
+
+    @property
+    def interval(self) -> str:
+        return f"{100 * self.confidence:g} % interval"
 
     def describe(self, items: Sequence[str]) -> str:
         """The page in words: its alternative text."""
@@ -37,7 +42,7 @@ class Report:
         promise = "" if self.new else " (not promised: the model knows this student)"
         return (
             f"The student of row {self.row}: {known} of {len(items)} items answered. "
-            f"Expected mean over all items {self.level:.2f}, 80 % interval "
+            f"Expected mean over all items {self.level:.2f}, {self.interval} "
             f"from {self.low:.2f} to {self.high:.2f}{promise}. To ask next: {ask}."
         )
 
@@ -78,7 +83,7 @@ def draw_page(
         ms=8,
         capsize=5,
         color=COLORS["blue"],
-        label="this student,\n80 % interval"
+        label=f"this student,\n{report.interval}"
         + ("" if report.new else "\n(not promised)"),
     )
     top.set(xlim=ends, xlabel="expected mean over all items", ylabel="students")

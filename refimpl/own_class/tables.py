@@ -5,13 +5,9 @@ NaN is where there is no answer. :func:`reveal` turns a table into tasks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from refimpl.tasks import TaskBatch
-
-Predictor = Callable[[TaskBatch], np.ndarray]
 
 
 def score_table(answers: TaskBatch, items: int) -> np.ndarray:

@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from refimpl.checks import check_count
 from refimpl.ppo.episodes import (
     EpisodeCollector,
     Episodes,
@@ -84,20 +85,25 @@ def train_maml_ppo(
 ) -> list[np.ndarray]:
     """Meta-train in place; returns the mean returns [num_steps + 1] of each update.
 
-    Entry j is the mean after j inner steps, before the outer step. ``envs.draw_tasks``
+    Entry j is the mean after j inner steps, before the outer step. The KL that the
+    progress bar shows is the one before the last of the ``epochs``. ``envs.draw_tasks``
     draws an update's tasks. The adapted policies' advantages may be told, as in
     :func:`refimpl.ppo.meta.train_rl2`; those of the inner steps never are, since a new
     student's will not be.
 
-    Raises a ValueError if ``tasks`` does not divide the number of environments, and a
+    Raises a ValueError if a count is too small or ``tasks`` does not divide the number
+    of environments, and a
     FloatingPointError if an update leads to NaN or infinity.
     """
+    check_count("updates", updates, 0)
+    check_count("num_steps", num_steps, 0)
+    check_count("epochs", epochs, 1)
     collector = EpisodeCollector(policy, envs, tasks, gamma)
     optimizer = keras.optimizers.Adam(meta_lr, epsilon=1e-5)
     optimizer.build(policy.trainable_variables)
 
     @tf.function
-    def improve(before: list[Episodes], after: Episodes) -> tf.Tensor:
+    def improve(before: list[Episodes], after: Episodes) -> tuple[tf.Tensor, ...]:
         advantages = normalize_advantages(after.advantages)
         for _ in range(epochs):
             with tf.GradientTape() as tape:
@@ -125,7 +131,7 @@ def train_maml_ppo(
         after = collector.collect(weights, options, rng, told=True)
         optimizer.learning_rate = meta_lr * linear_schedule(update / updates)
         kl, entropy = map(float, improve(before, after))
-        if not np.isfinite(kl):
+        if not all(np.isfinite(v).all() for v in policy.trainable_variables):
             raise FloatingPointError(f"train_maml_ppo: not finite after {update=}")
         history.append(np.array([e.returns.mean() for e in (*before, after)]))
         shown = {f"after {j}": f"{m:.4g}" for j, m in enumerate(history[-1])}

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from refimpl.ppo.advantages import compute_advantages
 from refimpl.ppo.objectives import Batch, clipped_surrogate, make_improve, ppo_loss
 from refimpl.ppo.policies import allowed_only, distribution_for
-from refimpl.ppo.training import History, linear_schedule
+from refimpl.ppo.training import History, explained_variance, linear_schedule
 
 
 class RecurrentActorCritic(keras.Model):
@@ -194,12 +194,9 @@ def train_rl2(
         if not np.isfinite(kl + entropy):
             raise FloatingPointError(f"train_rl2: not finite after {update=}")
         ended = trials.rewards.sum(axis=1).tolist()
-        unexplained = (returns - trials.values).var()
-        explained = 1 - float(unexplained / max(returns.var(), 1e-8))
+        explained = explained_variance(returns, trials.values)
         steps = trials.rewards.size * (update + 1)
-        entry = (steps, ended, kl, clipped, entropy, explained, epsilon)
-        for column, new in zip(vars(history).values(), entry, strict=True):
-            column.append(new)
+        history.add(steps, ended, kl, clipped, entropy, explained, epsilon)
         shown = {"return": np.mean(ended), "kl": kl, "entropy": entropy}
         bar.set_postfix({k: f"{v:.3g}" for k, v in shown.items()}, refresh=False)
         if callback and callback(history):

@@ -44,7 +44,8 @@ def penalized_surrogate(
 ) -> tf.Tensor:
     """L^KLPEN = mean(r A) - beta KL, to be maximized: PPO's second variant.
 
-    Equation (8), with :func:`approximate_kl`; :func:`adapt_beta` chooses beta.
+    Equation (8) of Schulman et al. (2017), with :func:`approximate_kl`;
+    :func:`adapt_beta` chooses beta.
     """
     ratio = tf.exp(_log_ratio(log_prob, old_log_prob, advantages))
     gain = mean(ratio * tf.stop_gradient(advantages))
@@ -52,7 +53,10 @@ def penalized_surrogate(
 
 
 def adapt_beta(beta: float, kl: float, target: float = 0.01) -> float:
-    """The next beta, section 4: half if KL < target / 1.5, double if > 1.5 target."""
+    """The next beta: half if KL < target / 1.5, double if KL > 1.5 target.
+
+    Section 4 of Schulman et al. (2017).
+    """
     if kl < target / 1.5:
         return beta / 2
     return beta * 2 if kl > target * 1.5 else beta
@@ -77,7 +81,10 @@ def ppo_loss(
     batch: Batch,
     strength: Array,
 ) -> tuple[tf.Tensor, ...]:
-    """-(L^SURROGATE - c1 L^VF + c2 S), equation (9); with it log pi(a|s), and S."""
+    """-(L^SURROGATE - c1 L^VF + c2 S); with it log pi(a|s), and S.
+
+    Equation (9) of Schulman et al. (2017).
+    """
     output, values = policy(batch.observations)
     log_prob = policy.distribution.log_prob(output, batch.actions)
     advantages = normalize_advantages(batch.advantages)
@@ -121,5 +128,8 @@ def experience(batch: Batch, rows: tf.Tensor) -> Batch:
 def _log_ratio(log_prob: Array, old_log_prob: Array, *others: Array) -> tf.Tensor:
     shapes = [tf.convert_to_tensor(a).shape for a in (log_prob, old_log_prob, *others)]
     if not all(shapes[0].is_compatible_with(shape) for shape in shapes):
-        raise ValueError(f"log_prob, advantages: expected the same shape, got {shapes}")
+        raise ValueError(
+            "log_prob, old_log_prob, advantages: expected the same shape, "
+            f"got {[tuple(shape) for shape in shapes]}"
+        )
     return log_prob - tf.stop_gradient(old_log_prob)

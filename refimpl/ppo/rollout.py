@@ -44,12 +44,10 @@ class Collector:
         self.returns = np.zeros(self.envs.num_envs)
 
     def collect(self, noise: np.ndarray) -> Rollout:
-        """Act with each of the T rows of the distribution's ``noise`` [T, N, P]."""
-        first, self.steps, self.episodes = (
-            self.observations,
-            list[tuple](),
-            list[tuple](),
-        )
+        """Act, after :meth:`reset`, with each of the T rows of ``noise`` [T, N, P]."""
+        first, self.error = self.observations, None
+        self.steps: list[tuple] = []
+        self.episodes: list[tuple[int, float]] = []
         try:
             self.act(first, noise)
         except tf.errors.OpError as error:  # around the environment's own

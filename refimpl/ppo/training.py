@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from refimpl.checks import check_count
 from refimpl.ppo.advantages import compute_advantages
 from refimpl.ppo.checkpoint import load_arrays, save_arrays
 from refimpl.ppo.objectives import Batch, clipped_surrogate, make_improve, ppo_loss
@@ -31,16 +32,27 @@ class History:
     steps: list[int] = field(default_factory=list)  # so far, without resets
     returns: list[list[float]] = field(default_factory=list)  # of episodes that ended
     kl: list[float] = field(default_factory=list)  # from the policy that acted
-    clip_fraction: list[float] = field(default_factory=list)  # ratio off by > epsilon
+    # Steps whose ratio is off 1 by more than strength; with beta it means nothing.
+    clip_fraction: list[float] = field(default_factory=list)
     entropy: list[float] = field(default_factory=list)  # in nats
     # 1 - Var(returns - values) / Var(returns): 1 is perfect, 0 is worth nothing.
     explained_variance: list[float] = field(default_factory=list)
     strength: list[float] = field(default_factory=list)  # epsilon or beta
 
+    def add(self, *entry: Any) -> None:
+        """One update's entry for each list, in their order."""
+        for column, new in zip(vars(self).values(), entry, strict=True):
+            column.append(new)
+
     def mean_return(self, episodes: int = 100) -> float:
         """Of the latest episodes that ended; NaN while there is none."""
         latest = [total for ended in self.returns for total in ended][-episodes:]
         return float(np.mean(latest)) if latest else math.nan
+
+
+def explained_variance(returns: np.ndarray, values: np.ndarray) -> float:
+    """1 - Var(returns - values) / Var(returns)."""
+    return 1 - float((returns - values).var() / max(returns.var(), 1e-8))
 
 
 def linear_schedule(done: float) -> float:
@@ -64,7 +76,7 @@ def train(
     surrogate: Callable[..., tf.Tensor] = clipped_surrogate,
     strength: float = 0.2,  # the surrogate's epsilon or beta
     adapt: Callable[[float, float], float] | None = None,  # strength, KL -> the next
-    value_weight: float = 0.5,  # c1 of equation (9)
+    value_weight: float = 0.5,  # c1 of their equation (9)
     entropy_weight: float = 0.01,  # c2
     max_grad_norm: float = 0.5,  # a gradient of larger global norm is scaled down
     max_kl: float = math.inf,
@@ -80,9 +92,10 @@ def train(
     ends if it returns True. ``adapt`` may be :func:`adapt_beta`.
 
     ``checkpoint`` is an .npz file, written every ``checkpoint_every`` updates and
-    after the last. If it exists, training goes on from it and ends just as without
-    interruption: all environments are reset at each checkpoint, interrupted or not,
-    since Gymnasium cannot store where they stand.
+    after the last of ``updates``. If it exists, training goes on from it and ends just
+    as without interruption: all environments are reset at each checkpoint, interrupted
+    or not, since Gymnasium cannot store where they stand. It must have been made with
+    the same settings, ``updates`` among them, since the schedule depends on it.
 
     Raises a ValueError if an argument, a reward or an observation is not what it
     should be, and a FloatingPointError if an update leads to NaN or infinity.
@@ -91,6 +104,8 @@ def train(
     given |= {"policy": [v.shape for v in policy.variables], "envs": envs.num_envs}
     del given["callback"], given["checkpoint"]
     settings = {n: re.sub(r" at 0x\w+", "", str(v)) for n, v in given.items()}
+    for name in ("updates", "rollout_steps", "epochs", "minibatches"):
+        check_count(name, given[name], 0 if name == "updates" else 1)
     size = rollout_steps * envs.num_envs
     if size % minibatches:
         raise ValueError(f"minibatches: expected to divide {size}, got {minibatches}")
@@ -138,12 +153,9 @@ def train(
             raise FloatingPointError(f"train: the policy is not finite after {update=}")
 
         steps = (history.steps or [0])[-1] + int(valid.sum())
-        unexplained = (returns - values[:-1])[valid].var()
-        explained = 1 - float(unexplained / max(returns[valid].var(), 1e-8))
+        explained = explained_variance(returns[valid], values[:-1][valid])
         ended = [total for _, total in rollout.episodes]
-        entry = (steps, ended, kl, clipped, entropy, explained, float(strength))
-        for column, new in zip(vars(history).values(), entry, strict=True):
-            column.append(new)
+        history.add(steps, ended, kl, clipped, entropy, explained, float(strength))
         shown = {"return": history.mean_return(), "kl": kl, "clip": clipped}
         shown |= {"entropy": entropy, "explained": explained}
         bar.set_postfix({n: f"{v:.3g}" for n, v in shown.items()}, refresh=False)

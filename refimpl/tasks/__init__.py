@@ -1,6 +1,6 @@
 """Where tasks come from. NumPy only: no learning framework is imported here."""
 
-from refimpl.tasks.batch import TaskBatch, rmse, summarize
+from refimpl.tasks.batch import Predictor, TaskBatch, rmse, summarize
 from refimpl.tasks.gradebook import GradebookTasks
 from refimpl.tasks.growth import GrowthTasks
 from refimpl.tasks.ratings import RatingTasks
@@ -10,6 +10,7 @@ from refimpl.tasks.sinusoid import SinusoidTasks
 __all__ = [
     "GradebookTasks",
     "GrowthTasks",
+    "Predictor",
     "RatingTasks",
     "ResponseTasks",
     "SinusoidTasks",

@@ -93,6 +93,9 @@ class TaskBatch:
         return np.nonzero(mask)[0], x[mask], y[mask]
 
 
+Predictor = Callable[[TaskBatch], np.ndarray]  # to predictions [M, Q, O]
+
+
 def rmse(prediction: np.ndarray, batch: TaskBatch) -> float:
     """Root mean squared error over all observed query examples of all tasks.
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from refimpl.checks import check_count, check_rng
 from refimpl.tasks.batch import TaskBatch
-from refimpl.tasks.checks import check_count, check_rng
 from refimpl.tasks.gradebook_answers import read_answers
 from refimpl.tasks.splits import draw_students, rows_of, split_students
 

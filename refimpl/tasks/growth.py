@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from refimpl.checks import check_count
 from refimpl.tasks.batch import TaskBatch
-from refimpl.tasks.checks import check_count
 from refimpl.tasks.splits import draw_students, rows_of, split_students
 
 FIRST_QUERY_WAVE = 3  # counted from 0: the fourth test and all later ones are queries

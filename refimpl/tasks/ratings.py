@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from refimpl.checks import check_count, check_rng
 from refimpl.tasks.batch import TaskBatch
-from refimpl.tasks.checks import check_count, check_rng
 from refimpl.tasks.splits import draw_students, rows_of, split_students
 
 MIN_RATINGS = 15
@@ -39,10 +39,9 @@ class RatingTasks:
         names, lecturer = np.unique(table["d"], return_inverse=True)
         self.lecturers = len(names)
         ratings = table["y"].to_numpy(np.float32)
-        self._own = [
-            np.stack([lecturer[student == s], ratings[student == s]], axis=1)
-            for s in range(student.max() + 1)
-        ]
+        order = np.argsort(student, kind="stable")
+        pairs = np.stack([lecturer, ratings], axis=1)[order]
+        self._own = np.split(pairs, np.cumsum(np.bincount(student))[:-1])
         many = np.array([len(own) >= MIN_RATINGS for own in self._own])
         splits = split_students(int(many.sum()))
         self.splits = {name: np.flatnonzero(many)[i] for name, i in splits.items()}

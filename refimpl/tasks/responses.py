@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from refimpl.checks import check_count, check_rng
 from refimpl.tasks.batch import TaskBatch
-from refimpl.tasks.checks import check_count, check_rng
 from refimpl.tasks.splits import draw_students, rows_of, split_students
 
 TESTS = ("quantitative", "verbal")

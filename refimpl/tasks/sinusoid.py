@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from refimpl.checks import check_count, check_rng
 from refimpl.tasks.batch import TaskBatch
-from refimpl.tasks.checks import check_count, check_rng
 
 
 class SinusoidTasks:

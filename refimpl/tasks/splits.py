@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from refimpl.tasks.checks import check_count, check_rng
+from refimpl.checks import check_count, check_rng
 
 
 def split_students(n: int) -> dict[str, np.ndarray]:

@@ -105,6 +105,13 @@ def test_direct_regression_refuses_inputs_it_never_met(children, train):
         direct_regression(train)(batch)
 
 
+def test_direct_regression_refuses_an_unobserved_example(children, train):
+    batch = children.all(2, "test")
+    batch.support_mask[0, 1] = 0
+    with pytest.raises(ValueError, match="each support example to be observed"):
+        direct_regression(train)(batch)
+
+
 # Figures that other code found for the same split and the same models.
 @pytest.mark.parametrize(
     ("degree", "two_known", "three_known"),

@@ -101,7 +101,7 @@ def rules(model):
 def test_every_rule_asks_only_what_is_allowed(model, correct):
     for rule in rules(model).values():
         envs = AdaptiveTest(correct, model, 40, J // 2)  # raises if not
-        losses = play(rule, envs, np.random.default_rng(0), seed=0)
+        losses = play(envs, rule, np.random.default_rng(0), seed=0)
         assert losses.shape == (J // 2 + 1, 40)
 
 
@@ -158,7 +158,7 @@ def test_choosing_beats_chance_where_the_model_is_true(model, correct):
     loss = {}
     for name, rule in every.items():
         envs = AdaptiveTest(correct[1000:], model, 4000, 3)
-        loss[name] = play(rule, envs, np.random.default_rng(0), seed=0)[-1]
+        loss[name] = play(envs, rule, np.random.default_rng(0), seed=0)[-1]
     # The same people and halves: paired differences.
     for name in ("form", "information", "look-ahead"):
         gap = loss["random"] - loss[name]

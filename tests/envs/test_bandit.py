@@ -68,5 +68,5 @@ def test_a_lesson_ends_after_its_pulls_and_then_a_new_student_comes():
 def test_an_action_that_is_no_arm_is_refused(arm):
     envs = BernoulliBandits(2, pulls=2, arms=2)
     envs.reset(seed=0)
-    with pytest.raises(ValueError, match="actions: expected arms from 0 to 1"):
+    with pytest.raises(ValueError, match="actions: expected one from 0 to 1"):
         envs.step(np.array([0, arm]))

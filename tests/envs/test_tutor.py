@@ -180,7 +180,7 @@ def test_given_students_do_not_change_the_other_draws():
 def test_an_action_that_is_no_skill_is_refused(skill):
     envs = Tutor(2)
     envs.reset(seed=0)
-    with pytest.raises(ValueError, match="actions: expected skills from 0 to 4"):
+    with pytest.raises(ValueError, match="actions: expected one from 0 to 4"):
         envs.step(np.array([0, skill]))
 
 

@@ -89,6 +89,8 @@ def test_bad_arguments_are_named(model, support):
         adapt(model, params, *support, fast_lr=fewer)
     with pytest.raises(ValueError, match=r"fast_lr: .* 0.bias or \(6,\), got \(5, 6\)"):
         adapt(model, params, *support, fast_lr=rates | {"0.bias": torch.ones(5, 6)})
+    with pytest.raises(ValueError, match=r"fast_lr: .* 0.bias or \(6,\), got \(4,\)"):
+        adapt(model, params, *support, fast_lr=rates | {"0.bias": torch.ones(4)})
 
 
 def test_parameters_that_are_missing_or_misspelled_are_refused(model, support):

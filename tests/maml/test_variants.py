@@ -300,3 +300,8 @@ def test_both_types_of_float_are_kept(batch):
         model = mlp(1, 4, 1, seed=0).to(dtype)
         losses = task_losses(model, params_of(model), batch, num_steps=2)
         assert losses.dtype == dtype
+
+
+def test_the_multi_step_loss_wants_a_step():
+    with pytest.raises(ValueError, match="num_steps: expected at least 1, got 0"):
+        multi_step_losses(None, {}, None, num_steps=0)

@@ -1,5 +1,7 @@
 """A student's page: in words, written whole, every answer in its place."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -34,6 +36,14 @@ def test_a_page_says_for_whom_its_interval_is_not_promised():
         legend = figure.axes[0].get_legend().get_texts()
         assert ("not promised" in legend[1].get_text()) is not new
         assert ("not promised" in page.describe(names(6))) is not new
+
+
+def test_a_page_says_how_sure_its_interval_is():
+    page = replace(report(6), confidence=0.95)
+    assert ", 95 % interval from" in page.describe(names(6))
+    figure = Figure(layout="constrained")
+    draw_page(figure, page, names(6), np.zeros(3), (0, 1))
+    assert "95 % interval" in figure.axes[0].get_legend().get_texts()[1].get_text()
 
 
 @pytest.mark.parametrize("items", [6, 45, 300])

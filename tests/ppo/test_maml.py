@@ -281,3 +281,21 @@ def test_bad_input_is_named():
 def test_a_policy_that_breaks_stops_the_training():
     with pytest.raises(FloatingPointError, match="not finite"):
         trained(updates=3, meta_lr=float("inf"))
+
+
+@pytest.mark.parametrize(("name", "least"), [("num_steps", 0), ("epochs", 1)])
+def test_too_small_a_count_is_named(name, least):
+    envs = TwoArms(4)
+    policy = MetaPolicy(envs, (4,), seed=0)
+    message = f"{name}: expected at least {least}, got {least - 1}"
+    with pytest.raises(ValueError, match=message):
+        train_maml_ppo(policy, envs, tasks=2, updates=1, seed=0, **{name: least - 1})
+
+
+def test_a_last_step_that_destroys_the_policy_is_noticed():
+    envs = TwoArms(4)
+    policy = MetaPolicy(envs, (4,), seed=0)
+    with pytest.raises(FloatingPointError, match="not finite after update=0"):
+        train_maml_ppo(
+            policy, envs, tasks=2, updates=1, epochs=1, meta_lr=np.inf, seed=0
+        )

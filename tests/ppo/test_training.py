@@ -398,3 +398,10 @@ def test_another_backend_of_keras_is_refused(backend):
     )
     assert run.stdout == f"KERAS_BACKEND: expected tensorflow, got {backend}\nFalse\n"
     assert keras.backend.backend() == "tensorflow"
+
+
+@pytest.mark.parametrize("name", ["rollout_steps", "epochs", "minibatches"])
+def test_too_small_a_count_is_named(name):
+    envs = students(2, max_steps=5)
+    with pytest.raises(ValueError, match=f"{name}: expected at least 1, got 0"):
+        train(start(envs), envs, updates=1, seed=0, **{name: 0})

@@ -1,4 +1,4 @@
-"""Checks of arguments that every task source makes."""
+"""Checks of arguments that many functions make."""
 
 from __future__ import annotations
 
