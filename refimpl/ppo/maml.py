@@ -92,8 +92,7 @@ def train_maml_ppo(
     student's will not be.
 
     Raises a ValueError if a count is too small or ``tasks`` does not divide the number
-    of environments, and a
-    FloatingPointError if an update leads to NaN or infinity.
+    of environments, and a FloatingPointError if an update leads to NaN or infinity.
     """
     check_count("updates", updates, 0)
     check_count("num_steps", num_steps, 0)

@@ -104,8 +104,9 @@ def train(
     given |= {"policy": [v.shape for v in policy.variables], "envs": envs.num_envs}
     del given["callback"], given["checkpoint"]
     settings = {n: re.sub(r" at 0x\w+", "", str(v)) for n, v in given.items()}
-    for name in ("updates", "rollout_steps", "epochs", "minibatches"):
-        check_count(name, given[name], 0 if name == "updates" else 1)
+    check_count("updates", updates, 0)
+    for name in ("rollout_steps", "epochs", "minibatches"):
+        check_count(name, given[name], 1)
     size = rollout_steps * envs.num_envs
     if size % minibatches:
         raise ValueError(f"minibatches: expected to divide {size}, got {minibatches}")

@@ -1,9 +1,18 @@
 """What all environments of students do alike."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
-from refimpl.envs import BernoulliBandits, Tutor, TwoStateVectorEnv
+from refimpl.envs import (
+    POOLED,
+    BernoulliBandit,
+    BernoulliBandits,
+    Tutor,
+    TutorEnv,
+    TwoStateEnv,
+    TwoStateVectorEnv,
+)
 
 
 def bandits(n):
@@ -33,3 +42,30 @@ def test_actions_that_are_not_one_for_each_student_are_refused(make, actions):
 def test_a_course_without_steps_is_refused(make, name):
     with pytest.raises(ValueError, match=f"{name}: expected at least 1, got 0"):
         make()
+
+
+@pytest.mark.parametrize(
+    ("vector", "single", "steps"),
+    [
+        (BernoulliBandits(6, 4, 3), lambda: BernoulliBandit(4, 3), 20),
+        (Tutor(6, 5, POOLED), lambda: TutorEnv(5, POOLED), 20),
+        (TwoStateVectorEnv(6, 5), lambda: TwoStateEnv(5), 100),
+    ],
+)
+def test_n_single_environments_equal_the_vector(vector, single, steps):
+    # Gymnasium's own vector of single environments decides what is right, the
+    # autoreset on the next step included.
+    singles = gym.vector.SyncVectorEnv([single] * 6)
+    assert singles.metadata["autoreset_mode"] == vector.metadata["autoreset_mode"]
+    assert singles.single_action_space == vector.single_action_space
+    assert singles.observation_space == vector.observation_space
+    rng = np.random.default_rng(0)
+    for seed in (3, None):  # a reset without a seed goes on with the generators
+        first = [envs.reset(seed=seed)[0] for envs in (vector, singles)]
+        np.testing.assert_array_equal(*first)
+        for _ in range(steps):
+            actions = rng.integers(vector.single_action_space.n, size=6)
+            for mine, theirs in zip(
+                vector.step(actions)[:4], singles.step(actions)[:4], strict=True
+            ):
+                np.testing.assert_array_equal(mine, theirs)

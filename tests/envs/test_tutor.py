@@ -1,6 +1,5 @@
 """The tutor's world: its rules by hand, its luck, and N students as one."""
 
-import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
@@ -18,24 +17,6 @@ def alike(students, **rates):
 def test_the_single_environment_passes_gymnasiums_check():
     check_env(TutorEnv(exercises=4), skip_render_check=True)
     check_env(TutorEnv(exercises=4, bars=POOLED), skip_render_check=True)
-
-
-def test_n_single_environments_equal_the_vector():
-    vector = Tutor(6, exercises=5, bars=POOLED)
-    singles = gym.vector.SyncVectorEnv([lambda: TutorEnv(exercises=5, bars=POOLED)] * 6)
-    assert singles.metadata["autoreset_mode"] == vector.metadata["autoreset_mode"]
-    assert singles.single_action_space == vector.single_action_space
-    assert singles.observation_space == vector.observation_space
-    rng = np.random.default_rng(0)
-    for seed in (3, None):  # a reset without a seed goes on with the generators
-        first = [envs.reset(seed=seed)[0] for envs in (vector, singles)]
-        np.testing.assert_array_equal(*first)
-        for _ in range(20):
-            actions = rng.integers(5, size=6)
-            for mine, theirs in zip(
-                vector.step(actions)[:4], singles.step(actions)[:4], strict=True
-            ):
-                np.testing.assert_array_equal(mine, theirs)
 
 
 def test_a_score_by_hand():

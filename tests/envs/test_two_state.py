@@ -1,6 +1,5 @@
 """The two-state world: its rules, its exact values, and N students as one."""
 
-import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
@@ -44,26 +43,6 @@ def test_a_policy_that_is_none_is_refused(policy):
 
 def test_the_single_environment_passes_gymnasiums_check():
     check_env(TwoStateEnv(), skip_render_check=True)
-
-
-def test_n_single_environments_equal_the_vector():
-    # Gymnasium's own vector of single environments decides what is right, the
-    # autoreset on the next step included.
-    vector = TwoStateVectorEnv(6, max_steps=5)
-    singles = gym.vector.SyncVectorEnv([lambda: TwoStateEnv(max_steps=5)] * 6)
-    assert singles.metadata["autoreset_mode"] == vector.metadata["autoreset_mode"]
-    assert singles.single_action_space == vector.single_action_space
-    assert singles.observation_space == vector.observation_space
-    rng = np.random.default_rng(0)
-    for seed in (3, None):  # a reset without a seed goes on with the generators
-        first = [envs.reset(seed=seed)[0] for envs in (vector, singles)]
-        np.testing.assert_array_equal(*first)
-        for _ in range(100):
-            actions = rng.integers(2, size=6)
-            for mine, theirs in zip(
-                vector.step(actions)[:4], singles.step(actions)[:4], strict=True
-            ):
-                np.testing.assert_array_equal(mine, theirs)
 
 
 def test_all_four_ends_occur():
