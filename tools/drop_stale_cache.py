@@ -3,11 +3,14 @@
 Its cache of executed notebooks looks at a notebook's own code cells only. The
 chapters also depend on refimpl, on the installed versions and on the committed
 results. The pages, too, depend on more than their sources: on our extensions and
-style sheets. So the contents are hashed here and compared with the last build's.
+style sheets, and on the headings of all other pages, for sphinx-codeautolink keeps its
+links from the API pages to a heading that is gone. So the contents are hashed here
+and compared with the last build's.
 """
 
 import hashlib
 import platform
+import re
 import shutil
 from pathlib import Path
 
@@ -20,21 +23,29 @@ CODE = (
     "benchmarks/results/*",
 )
 PAGES = (*CODE, "book/_ext/*.py", "book/_static/*")
+CHAPTERS = ("book/**/*.md", "notebooks/*.ipynb")
+HEADING = re.compile(rb'^\s*"?(##+ .*)', re.MULTILINE)
 
 
-def inputs_hash(patterns: tuple[str, ...]) -> str:
+def inputs_hash(whole: tuple[str, ...], headings: tuple[str, ...] = ()) -> str:
+    """Hash of the files that match ``whole``, and of the ``headings`` of others."""
     digest = hashlib.sha256(platform.python_version().encode())
-    for pattern in patterns:
+    for pattern in (*whole, *headings):
         for path in sorted(ROOT.glob(pattern)):
             digest.update(f"{path.relative_to(ROOT).as_posix()}\n".encode())
-            digest.update(path.read_bytes())
+            content = path.read_bytes()
+            if pattern in headings:
+                content = b"\n".join(HEADING.findall(content))
+            digest.update(content)
     return digest.hexdigest()
 
 
 def main() -> None:
-    for cache, patterns in ((".jupyter_cache", CODE), (".doctrees", PAGES)):
+    for cache, current in (
+        (".jupyter_cache", inputs_hash(CODE)),
+        (".doctrees", inputs_hash(PAGES, CHAPTERS)),
+    ):
         stamp = BUILD / f"inputs{cache.replace('.', '_')}.sha256"
-        current = inputs_hash(patterns)
         if stamp.exists() and stamp.read_text() == current:
             continue
         shutil.rmtree(BUILD / cache, ignore_errors=True)

@@ -1,0 +1,64 @@
+"""Photograph the built book for the README: what ``make screenshots`` runs.
+
+Two pictures at twice the usual resolution: the front page, and in chapter 3.1 the
+figure in which MAML adapts to one child, after its first inner step.
+"""
+
+import io
+import os
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from tools.browser import find_browser
+
+ROOT = Path(__file__).parent.parent
+SITE = ROOT / "_build" / "html"
+TARGET = ROOT / "book" / "screenshots"
+SIZE = {"width": 1100, "height": 720}
+
+
+def front(page: Page) -> None:
+    page.goto((SITE / "book" / "index.html").as_uri())
+
+
+def child(page: Page) -> None:
+    page.goto((SITE / "notebooks" / "03_1_maml_steps.html").as_uri())
+    figure = page.get_by_role("slider", name="Inner steps on one child")
+    figure.evaluate("e => e.closest('.cell').scrollIntoView({block: 'center'})")
+    figure.press("Home")
+    figure.press("ArrowRight")
+
+
+def save(png: bytes, path: Path) -> None:
+    """Write with 128 colors, a fifth of the size, whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(128)
+    picture.save(temporary, format="PNG", optimize=True)
+    os.replace(temporary, path)
+
+
+def main() -> None:
+    browser_path = find_browser()
+    if browser_path is None:
+        sys.exit("This needs Chromium. On Debian or Ubuntu: apt install chromium")
+    TARGET.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browser_path, args=["--no-sandbox"]
+        )
+        page = browser.new_page(viewport=SIZE, device_scale_factor=2)
+        for show in (front, child):
+            show(page)
+            page.evaluate("document.fonts.ready")
+            page.wait_for_load_state("networkidle")
+            path = TARGET / f"{show.__name__}.png"
+            save(page.screenshot(), path)
+            print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
