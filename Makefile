@@ -10,7 +10,7 @@ PORT ?= 8000
 export OMP_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help book test pdf dist slides assignments lab notebooks serve bench lint lock links binder clean
+.PHONY: help book test pdf dist screenshots slides assignments lab notebooks serve bench lint lock links binder clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -46,6 +46,9 @@ pdf: book  ## Print the book to _build/book.pdf (needs Chromium)
 
 dist: book  ## Pack the rendered book into one file to open without a network
 	$(BIN)/python -c "import shutil; shutil.make_archive('_build/book', 'zip', '_build', 'html')"
+
+screenshots: book  ## Photograph the book for README.md (needs Chromium)
+	$(BIN)/python -m tools.screenshots
 
 test: $(VENV)/installed  ## Run every unit test and every notebook
 	$(BIN)/pytest --nbval-lax --nbval-cell-timeout=300 tests notebooks

@@ -18,6 +18,14 @@ ROOT = Path(__file__).parent.parent
 SITE = ROOT / "_build" / "html"
 TARGET = ROOT / "book" / "screenshots"
 SIZE = {"width": 1100, "height": 720}
+LOAD = """() => Promise.all([...document.images].map(image => {
+  image.loading = "eager";
+  return image.decode();
+}))"""
+SCROLL = """e => scrollTo({
+  top: scrollY + e.closest(".cell").getBoundingClientRect().top - 80,  // the bar
+  behavior: "instant",
+})"""
 
 
 def front(page: Page) -> None:
@@ -27,9 +35,11 @@ def front(page: Page) -> None:
 def child(page: Page) -> None:
     page.goto((SITE / "notebooks" / "03_1_maml_steps.html").as_uri())
     figure = page.get_by_role("slider", name="Inner steps on one child")
-    figure.evaluate("e => e.closest('.cell').scrollIntoView({block: 'center'})")
     figure.press("Home")
     figure.press("ArrowRight")
+    page.evaluate(LOAD)  # or the page would grow above the figure
+    figure.evaluate(SCROLL)
+    figure.blur()
 
 
 def save(png: bytes, path: Path) -> None:
@@ -53,7 +63,7 @@ def main() -> None:
         for show in (front, child):
             show(page)
             page.evaluate("document.fonts.ready")
-            page.wait_for_load_state("networkidle")
+            page.wait_for_timeout(1000)  # what is drawn late, is drawn
             path = TARGET / f"{show.__name__}.png"
             save(page.screenshot(), path)
             print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
