@@ -18,10 +18,14 @@ ROOT = Path(__file__).parent.parent
 SITE = ROOT / "_build" / "html"
 TARGET = ROOT / "book" / "screenshots"
 SIZE = {"width": 1100, "height": 720}
-LOAD = """() => Promise.all([...document.images].map(image => {
-  image.loading = "eager";
-  return image.decode();
-}))"""
+LOAD = """async () => {
+  await MathJax.startup.promise;
+  await document.fonts.ready;
+  await Promise.all([...document.images].map(image => {
+    image.loading = "eager";
+    return image.decode();
+  }));
+}"""
 SCROLL = """e => scrollTo({
   top: scrollY + e.closest(".cell").getBoundingClientRect().top - 80,  // the bar
   behavior: "instant",
@@ -35,11 +39,9 @@ def front(page: Page) -> None:
 def child(page: Page) -> None:
     page.goto((SITE / "notebooks" / "03_1_maml_steps.html").as_uri())
     figure = page.get_by_role("slider", name="Inner steps on one child")
-    figure.press("Home")
-    figure.press("ArrowRight")
+    figure.evaluate("e => { e.value = 1; e.dispatchEvent(new Event('input')); }")
     page.evaluate(LOAD)  # or the page would grow above the figure
     figure.evaluate(SCROLL)
-    figure.blur()
 
 
 def save(png: bytes, path: Path) -> None:
@@ -62,7 +64,6 @@ def main() -> None:
         page = browser.new_page(viewport=SIZE, device_scale_factor=2)
         for show in (front, child):
             show(page)
-            page.evaluate("document.fonts.ready")
             page.wait_for_timeout(1000)  # what is drawn late, is drawn
             path = TARGET / f"{show.__name__}.png"
             save(page.screenshot(), path)
