@@ -51,7 +51,7 @@ screenshots: book  ## Photograph the book for README.md (needs Chromium)
 	$(BIN)/python -m tools.screenshots
 
 test: $(VENV)/installed  ## Run every unit test and every notebook
-	$(BIN)/pytest --nbval-lax --nbval-cell-timeout=300 tests notebooks
+	$(BIN)/pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=300 tests notebooks
 
 lab: $(VENV)/installed  ## Open JupyterLab in notebooks/
 	$(BIN)/jupyter lab --notebook-dir=notebooks
