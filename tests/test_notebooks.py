@@ -93,3 +93,25 @@ def test_five_exercises_with_folded_solutions(notebook):
     solutions = re.findall(r"```\{solution(?:-start)?\} (\S+)\n:class: dropdown", text)
     assert len(exercises) >= 5
     assert exercises == solutions
+
+
+def reading_minutes(notebook):
+    """200 words and 20 lines of open code a minute, as how_to_use.md says."""
+    words, lines = 0, 0
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            lines += 0 if tags(cell) & FOLDED else len(cell.source.splitlines())
+            continue
+        text, *end = re.split(r"(?m)^## What to remember", cell.source)
+        text = re.sub(r"(?s)\$\$.*?\$\$|```\{math\}.*?```", "", text)
+        words += len(re.findall(r"[^\W\d_][\w'-]*", re.sub(r"\{\w+\}`", "", text)))
+        if end:
+            return words / 200 + lines / 20
+    raise AssertionError("no section What to remember")
+
+
+def test_the_reading_time_is_counted(notebook):
+    text = " ".join(" ".join(cell.source for cell in notebook.cells).split())
+    stated = int(re.search(r"\*Reading time\* (\d+) minutes", text).group(1))
+    minutes = reading_minutes(notebook)
+    assert abs(stated - minutes) <= 3, f"it takes {minutes:.1f} minutes"
