@@ -13,7 +13,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CELLS = {p.stem: nbformat.read(p, as_version=4).cells for p in NOTEBOOKS}
 GREEK = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta kappa lambda mu nu xi pi "
-    "rho sigma tau phi varphi chi psi omega Gamma Delta Theta Lambda Sigma Phi Omega ell"
+    "rho sigma tau phi varphi chi psi omega ell "
+    "Gamma Delta Theta Lambda Sigma Phi Omega"
 )
 FORMULA = re.compile(
     r"\$\$(.+?)\$\$|```\{math\}(.+?)```|(?<![\\$\w])\$([^$]+?)\$(?![\d$])", re.DOTALL
