@@ -13,7 +13,7 @@ cost.csv
 cost_students.csv
     A pass over so many students, each in one batch of 100: seconds of meta-training,
     and of adapting to them with five steps; and what the line through the passes of up
-    to 30,000 students foretells.
+    to 30,000 students predicts.
 cost_processes.csv
     Milliseconds of an iteration of examples/distributed.py by one and by two processes,
     a median of repeats in turn: the difference of a long run and a short one, over the
@@ -163,7 +163,7 @@ def students_table(counts: list[int], fitted: int) -> pd.DataFrame:
     small = table[table["students"] <= fitted]
     for name in ("training", "adapting"):  # relative errors count alike
         each = (small[name] / small["students"]).mean()
-        table[f"{name}.foretold"] = each * table["students"]
+        table[f"{name}.predicted"] = each * table["students"]
     return table
 
 
