@@ -87,18 +87,16 @@ def gittins(discount: float, pulls: int) -> Rule:
     return rule
 
 
-def gittins_index(
-    discount: float, pulls: int, depth: int = 400, grid: int = 2000
-) -> np.ndarray:
-    """The Gittins index [pulls, pulls] after w successes (row) and l failures (column).
+def gittins_index(discount: float, pulls: int, depth: int = 400) -> np.ndarray:
+    """The Gittins index after w successes (row) and l failures (column).
 
     An arm's index is the sure reward r for which one is indifferent between this arm,
     which one may leave for r later, and r forever (Gittins 1979). With
     V(r) = max(r / (1 - discount), p (1 + discount V_w+1) + (1 - p) discount V_l+1),
-    computed backwards from ``depth`` pulls after the last for all r of a grid: exact
-    to about 1 / grid. Entries with w + l > pulls are 0.
+    computed backwards from ``depth`` pulls after the last for 2,000 values of r: exact
+    to about 1 / 2000. Returns [pulls + 1, pulls + 1]; it is 0 where w + l > ``pulls``.
     """
-    r = (np.arange(grid) + 0.5) / grid
+    r = (np.arange(2000) + 0.5) / 2000
     sure = r / (1 - discount)
     total = pulls + depth
     wins = np.arange(total + 1)[:, None]

@@ -1,9 +1,7 @@
-"""Which skill next, if one can compute: the best plan, and the exact belief.
+"""Which skill next, if one can compute: skill bars from the exact belief.
 
-Five skills have 32 states. For one who sees the state, dynamic programming gives the
-best plan, and so a bound for all rules. For one who sees only answers, Bayes' rule over
-the states gives skill bars that keep what prerequisites tell: who knows the last skill
-once knew them all.
+Five skills have 32 states. Bayes' rule over the states gives skill bars that keep what
+prerequisites tell: who knows the last skill once knew them all.
 """
 
 from __future__ import annotations
@@ -28,24 +26,6 @@ def moves(rates: Rates) -> np.ndarray:
         one = now[..., j, None]
         following = np.concatenate([following * (1 - one), following * one], axis=3)
     return following
-
-
-def best_plan(rates: Rates, exercises: int) -> np.ndarray:
-    """How many skills N students can know in the end, on average: [N, 32], by first k.
-
-    Dynamic programming. With V_h(k) what is best with h exercises left in state k,
-
-        V_0(k) = sum_j k_j,   V_h(k) = max_a sum_k' P(k' | k, a) V_h-1(k').
-
-    No rule whatever can do better on average. It turns out that the oracle, which looks
-    one exercise ahead, does as well: among unknown skills one is always ready, whatever
-    was learned before, and all skills are learned, and forgotten, at the same rate.
-    """
-    following = moves(rates)
-    value = np.tile(STATES.sum(axis=1), (len(following), 1))
-    for _ in range(exercises):
-        value = (following @ value[:, None, :, None])[..., 0].max(axis=2)
-    return value
 
 
 def first_belief(rates: Rates) -> np.ndarray:

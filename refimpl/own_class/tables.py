@@ -9,6 +9,8 @@ import numpy as np
 
 from refimpl.tasks import TaskBatch
 
+HIDDEN = 5  # answers at least that are to be forecast
+
 
 def score_table(answers: TaskBatch, items: int) -> np.ndarray:
     """Scores [M, J] of all observed answers; of repeated ones, the last counts."""
@@ -48,14 +50,13 @@ def reveal(scores: np.ndarray, known: np.ndarray) -> TaskBatch:
     )
 
 
-def hide(
-    scores: np.ndarray, known: int, rng: np.random.Generator, hidden: int = 5
-) -> TaskBatch | None:
-    """Who has at least ``known + hidden`` answers, with all but ``known`` as queries.
+def hide(scores: np.ndarray, known: int, rng: np.random.Generator) -> TaskBatch | None:
+    """Who of ``scores`` [M, J] has five answers more than ``known``: these as queries.
 
-    None if nobody has so many.
+    Which ``known`` answers are the support set, ``rng`` decides. None if nobody has so
+    many.
     """
-    some = scores[(~np.isnan(scores)).sum(axis=1) >= known + hidden]
+    some = scores[(~np.isnan(scores)).sum(axis=1) >= known + HIDDEN]
     return reveal(some, draw_known(some, known, rng)) if len(some) else None
 
 

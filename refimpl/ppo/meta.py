@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from refimpl.ppo.advantages import compute_advantages
 from refimpl.ppo.objectives import Batch, clipped_surrogate, make_improve, ppo_loss
-from refimpl.ppo.policies import allowed_only, distribution_for
+from refimpl.ppo.policies import distribution_for
 from refimpl.ppo.training import History, explained_variance, linear_schedule
 
 
@@ -28,16 +28,13 @@ class RecurrentActorCritic(keras.Model):
     (one-hot), the reward, and whether it ended an episode: I = D + n + 2 numbers, at
     the first step zeros for what there was not. Called with trials [B, T, I] it returns
     the actor's output [B, T, n] and the values [B, T]; :meth:`step` does the same for
-    one step. If ``masked``, the last n numbers of an observation say which of the n
-    actions are allowed. Weights come from ``seed``. Raises a ValueError if ``envs``, a
-    vector environment, has other actions than Discrete, or more than a flat Box to see.
+    one step. Its state has H = ``hidden`` numbers; weights come from ``seed``. Raises
+    a ValueError if ``envs``, a vector environment, has other actions than Discrete, or
+    more than a flat Box to see.
     """
 
-    def __init__(
-        self, envs: Any, hidden: int = 64, *, seed: int, masked: bool = False
-    ) -> None:
+    def __init__(self, envs: Any, hidden: int = 64, *, seed: int) -> None:
         super().__init__()
-        self.masked = masked
         self.distribution = distribution_for(envs, discrete=True)
         actions = self.distribution.size
         inputs = envs.single_observation_space.shape[0] + actions + 2
@@ -63,19 +60,12 @@ class RecurrentActorCritic(keras.Model):
 
     def call(self, trials: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         states = self.memory(trials)
-        return self.logits(states, trials), self.critic(states)[..., 0]
+        return self.actor(states), self.critic(states)[..., 0]
 
     def step(self, inputs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """One step of B trials, from ``state`` [B, H]: output, values, next state."""
         state, _ = self.memory.cell(inputs, [state])
-        return self.logits(state, inputs), self.critic(state)[:, 0], state
-
-    def logits(self, states: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
-        """The actor's output; the mask of the inputs stands before action and ends."""
-        logits, n = self.actor(states), self.distribution.size
-        if not self.masked:
-            return logits
-        return allowed_only(logits, inputs[..., -2 - 2 * n : -2 - n])
+        return self.actor(state), self.critic(state)[:, 0], state
 
 
 class Trials(NamedTuple):
