@@ -16,9 +16,9 @@ def worth_asking(
 ) -> np.ndarray:
     """How much the answer to each of ``items`` would move the forecasts: [len(items)].
 
-    ``scores`` [J] are one student's. For an item that has probability p of a right
-    answer, both answers are tried, and the squared change of the forecasts of all
-    *other* unanswered items is summed:
+    ``scores`` [J] are one student's, ``predictor`` forecasts. For an item that has
+    probability p of a right answer, both answers are tried, and the squared change of
+    the forecasts of all *other* unanswered items is summed:
 
         worth_j = sum_y P(y) sum_i (p_i after y - p_i now)^2.
 

@@ -1,6 +1,7 @@
 """Tables of a class's scores [M, J], a row per student and a column per item.
 
-NaN is where there is no answer. :func:`reveal` turns a table into tasks.
+NaN is where there is no answer. :func:`reveal` turns a table, ``scores``, into tasks;
+``prediction`` [M, J, 1] is what was forecast for the queries of a ``batch`` of them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ HIDDEN = 5  # answers at least that are to be forecast
 
 
 def score_table(answers: TaskBatch, items: int) -> np.ndarray:
-    """Scores [M, J] of all observed answers; of repeated ones, the last counts."""
+    """Scores [M, J] of all ``answers`` to J = ``items``; of repeated ones, the last."""
     student, x, y = answers.observed()
     scores = np.full((len(answers), items), np.nan, np.float32)
     scores[student, x[:, 0].astype(int)] = y[:, 0]
@@ -63,7 +64,7 @@ def hide(scores: np.ndarray, known: int, rng: np.random.Generator) -> TaskBatch 
 def student_losses(
     prediction: np.ndarray, batch: TaskBatch, binary: bool
 ) -> np.ndarray:
-    """Each student's mean log-loss, or squared error, over the queries: [M]."""
+    """Each student's mean log-loss (if ``binary``) or squared error of queries: [M]."""
     y = batch.query_y
     if binary:
         p = prediction.clip(1e-3, 1 - 1e-3)  # the shrunken mean can leave 0 to 1
