@@ -33,7 +33,7 @@ class FittedItems(NamedTuple):
     slopes: np.ndarray  #: a, [J, dims]
     easiness: np.ndarray  #: b, [J]
     guessing: np.ndarray  #: c, [J], probabilities
-    #: log P of right, wrong and, if wrong, each option: [J (2 + options), P]
+    #: log P of right, wrong and, if wrong, each option, [J (2 + options), P]
     logs: np.ndarray
     log_prior: np.ndarray  #: log p(theta) on the grid, [P]
 

@@ -60,9 +60,9 @@ def trace_states(
 def exact_mastery(threshold: float, rates: Rates | None = None) -> Rule:
     """The mastery rule with exact bars, for one set of rates or each student's own.
 
-    ``threshold`` as for :func:`mastery`. With ``rates`` None, the student's own, it
-    sees what no tutor does, who this is, but not what they know: the difference is what
-    knowing the student is worth to the rule.
+    ``threshold`` as for :func:`tutoring.mastery`. With ``rates`` None, the student's
+    own, it sees what no tutor does, who this is, but not what they know: the difference
+    is what knowing the student is worth to the rule.
     """
     own, following, belief = POOLED, np.empty(0), np.empty(0)  # until a session begins
 

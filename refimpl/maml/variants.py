@@ -135,7 +135,7 @@ def multi_step_losses(
 
     The multi-step loss of MAML++ (Antoniou, Edwards & Storkey 2019), with equal
     weights. It asks for a good model after every step, not the last alone. Arguments as
-    for :func:`task_losses`. Raises a ValueError if ``num_steps`` is below 1.
+    for :func:`meta_loss`. Raises a ValueError if ``num_steps`` is below 1.
     """
     check_count("num_steps", num_steps, 1)
 

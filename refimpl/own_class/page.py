@@ -31,7 +31,7 @@ class Report:
     low: float  #: the lower end of its interval
     high: float  #: the upper end
     ask: Sequence[int]  #: the items to ask next, the best first
-    new: bool  #: to the model: only then the interval is promised
+    new: bool  #: to the model; only then the interval is promised
     confidence: float = 0.8  #: of the interval, as given to calibrate
 
     @property

@@ -58,7 +58,7 @@ class Episodes(NamedTuple):
     observations: tf.Tensor  #: [M, B, D]
     actions: tf.Tensor  #: [M, B, ...]
     log_prob: tf.Tensor  #: [M, B], of the actions as they were drawn
-    advantages: tf.Tensor  #: [M, B], in units of the reward: their size tells, too
+    advantages: tf.Tensor  #: [M, B], in units of the reward; their size tells, too
     returns: np.ndarray  #: [M, n], sums of rewards
 
 

@@ -18,10 +18,10 @@ class History:
     steps: list[int] = field(default_factory=list)  #: so far, without resets
     returns: list[list[float]] = field(default_factory=list)  #: of episodes that ended
     kl: list[float] = field(default_factory=list)  #: from the policy that acted
-    #: Share of steps whose ratio is off 1 by more than ``strength``, an epsilon.
+    #: share of steps whose ratio is off 1 by more than ``strength``, an epsilon
     clip_fraction: list[float] = field(default_factory=list)
     entropy: list[float] = field(default_factory=list)  #: in nats
-    #: 1 - Var(returns - values) / Var(returns): 1 is perfect, 0 is worth nothing.
+    #: 1 - Var(returns - values) / Var(returns); 1 is perfect, 0 is worth nothing
     explained_variance: list[float] = field(default_factory=list)
     strength: list[float] = field(default_factory=list)  #: epsilon or beta
 

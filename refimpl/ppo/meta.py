@@ -68,7 +68,7 @@ def train_rl2(
 
     Returns
     -------
-    History
+    :class:`refimpl.ppo.History`
         Its returns are those of trials, in the environment's own units.
 
     Raises

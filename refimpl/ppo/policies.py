@@ -17,7 +17,7 @@ class Categorical:
         self.size, self.start = int(space.n), int(space.start)
 
     def noise(self, rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
-        """What :meth:`sample` needs for as many actions: [*``shape``, n]."""
+        """What :meth:`sample` needs for ``shape`` actions, [..., n]."""
         return rng.gumbel(size=(*shape, self.size)).astype(np.float32)
 
     def sample(self, logits: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
@@ -50,7 +50,7 @@ class Gaussian(keras.layers.Layer):
         self.log_std = self.add_weight(shape=space.shape, initializer="zeros")
 
     def noise(self, rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
-        """What :meth:`sample` needs for as many actions: [*``shape``, d]."""
+        """What :meth:`sample` needs for ``shape`` actions, [..., d]."""
         return rng.standard_normal(size=(*shape, self.size), dtype=np.float32)
 
     def sample(self, mean: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:

@@ -13,7 +13,9 @@ class Rollout(NamedTuple):
     The step after an episode's end is a reset, no experience: ``valid`` is False.
     """
 
-    episodes: list[tuple[int, float]]  #: that ended: the environment, the return
+    episodes: list[
+        tuple[int, float]
+    ]  #: the environment and the return of each that ended
     observations: np.ndarray  #: [T + 1, N, D]
     actions: np.ndarray  #: [T, N, ...], as they were sampled
     rewards: np.ndarray  #: [T, N]

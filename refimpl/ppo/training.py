@@ -50,7 +50,7 @@ def train(
 ) -> History:
     """Improve a policy, in place: algorithm 1 of Schulman et al. (2017).
 
-    The progress bar shows what :class:`History` defines, and the mean return of the
+    The progress bar shows what :class:`refimpl.ppo.History` defines, and the mean return of the
     last 100 episodes.
 
     Parameters
