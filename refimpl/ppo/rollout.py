@@ -13,9 +13,8 @@ class Rollout(NamedTuple):
     The step after an episode's end is a reset, no experience: ``valid`` is False.
     """
 
-    episodes: list[
-        tuple[int, float]
-    ]  #: the environment and the return of each that ended
+    #: of each that ended, the environment and the return
+    episodes: list[tuple[int, float]]
     observations: np.ndarray  #: [T + 1, N, D]
     actions: np.ndarray  #: [T, N, ...], as they were sampled
     rewards: np.ndarray  #: [T, N]

@@ -50,8 +50,8 @@ def train(
 ) -> History:
     """Improve a policy, in place: algorithm 1 of Schulman et al. (2017).
 
-    The progress bar shows what :class:`refimpl.ppo.History` defines, and the mean return of the
-    last 100 episodes.
+    The progress bar shows what :class:`refimpl.ppo.History` defines, and the mean
+    return of the last 100 episodes.
 
     Parameters
     ----------
