@@ -8,7 +8,10 @@ import numpy as np
 
 
 def check_count(name: str, value: int, least: int, most: int | None = None) -> int:
-    """Return ``value`` as an int, or raise naming the argument and its range."""
+    """Return ``value`` as an int, if it is one from ``least`` to ``most``.
+
+    Else raises a TypeError or ValueError that names the argument, ``name``.
+    """
     try:
         count = operator.index(value)
     except TypeError:
@@ -20,7 +23,7 @@ def check_count(name: str, value: int, least: int, most: int | None = None) -> i
 
 
 def check_rng(rng: np.random.Generator) -> None:
-    """Raise unless ``rng`` is a NumPy generator: no draw without a seed."""
+    """Raise a TypeError unless ``rng`` is a NumPy generator: no draw without a seed."""
     if not isinstance(rng, np.random.Generator):
         raise TypeError(
             "rng: expected a numpy.random.Generator, as np.random.default_rng(0) "

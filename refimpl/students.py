@@ -79,7 +79,8 @@ class StudentModel(nn.Module):
 
 
 class ContextRates(nn.Module):
-    """One learned inner rate for each number of the context; all else holds still."""
+    """One learned inner rate, from ``initial`` > 0 on (or ValueError), for each number
+    of the context of ``model``; all else holds still."""
 
     def __init__(self, model: StudentModel, initial: float) -> None:
         super().__init__()
@@ -94,10 +95,8 @@ class ContextRates(nn.Module):
 
 
 def summed(loss_fn: LossFn) -> LossFn:
-    """The sum over observed examples in place of their mean.
-
-    Ten answers then move the student twice as far as five: more is more evidence.
-    """
+    """The sum of ``loss_fn`` over observed examples: ten answers then move the student
+    twice as far as five, since more is more evidence."""
 
     def loss(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         return loss_fn(prediction, target, mask) * mask.sum()
@@ -114,11 +113,12 @@ def learn(
     iterations: int = 3000,
     seed: int,
 ) -> ContextRates:
-    """Meta-train a student model in place; return the inner rates that it learned.
+    """Meta-train ``model`` in place; return the inner rates that it learned.
 
-    A third of the iterations each with Adam's rate at 0.003, 0.001 and 0.0003.
+    A third of the ``iterations`` each with Adam's rate at 0.003, 0.001 and 0.0003.
     ``draw`` gives one iteration's students, ``fast_lr`` is where the inner rates start:
-    the larger the slopes of the loss, the smaller it has to be.
+    the larger the slopes of the loss, the smaller it has to be. Inner and outer steps
+    both lower ``loss_fn``, :func:`summed` over a student's examples.
     """
     rates = ContextRates(model, fast_lr)
     stages = [0.003, 0.001, 0.0003]
@@ -139,7 +139,7 @@ def learn(
 def forecast(
     model: StudentModel, rates: FastLr, batch: TaskBatch, loss_fn: LossFn
 ) -> np.ndarray:
-    """Every query's prediction, [M, Q, 1], after adapting to the support sets.
+    """Every query's prediction, [M, Q, 1], after adapting to ``batch``'s support sets.
 
     With ``binary_cross_entropy`` a probability, else a score. ``rates`` are what
     :func:`learn` returned, or a dict, as :func:`refimpl.maml.adapt` takes it.

@@ -18,13 +18,17 @@ THEIRS = "meta_train"  # the article has a function of this name, too
 
 
 def short_names(domain: PythonDomain) -> dict[str, str | None]:
-    """Every short form of a documented name, with the name; None if it is ambiguous."""
-    found: dict[str, str | None] = {}
+    """Every short form of a documented name, with the name; None if it is ambiguous.
+
+    A field may share its name with a function, which then has it.
+    """
+    fields: dict[str, str | None] = {}
+    others: dict[str, str | None] = {}
     for name, entry in domain.objects.items():
-        if entry.objtype in KINDS:
-            for short in {name, *ends(name)}:
-                found[short] = None if short in found else name
-    return found
+        found = fields if entry.objtype == "attribute" else others
+        for short in {name, *ends(name)} if entry.objtype in KINDS else ():
+            found[short] = None if short in found else name
+    return fields | others
 
 
 def ends(name: str) -> list[str]:

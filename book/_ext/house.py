@@ -19,6 +19,7 @@ from pathlib import Path
 
 import sphinx_codeautolink.extension
 from docutils import nodes
+from sphinx.pycode import ModuleAnalyzer
 from sphinx_codeautolink.extension.block import CodeBlockAnalyser
 
 # Which chapters a deck of slides is about, by the beginning of their names.
@@ -136,9 +137,12 @@ class TolerantAnalyser(CodeBlockAnalyser):
 
 
 def skip_unwritten(app, what, name, obj, skip, options) -> bool | None:
-    """In the API reference, a tuple's fields are told by its own docstring."""
-    written = str(getattr(obj, "__doc__", ""))
-    return True if written.startswith("Alias for field number") else None
+    """In the API reference, leave a tuple's field out unless a ``#:`` tells of it."""
+    if not str(getattr(obj, "__doc__", "")).startswith("Alias for field number"):
+        return None
+    place = [app.env.temp_data.get(f"autodoc:{part}") for part in ("module", "class")]
+    comments = ModuleAnalyzer.for_module(place[0]).find_attr_docs()
+    return None if (place[1], name) in comments else True
 
 
 def finish_static(app, exception) -> None:

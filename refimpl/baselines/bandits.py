@@ -1,8 +1,9 @@
 """Bernoulli bandits without learning to learn: four rules, from greedy to Gittins.
 
 A rule turns what was seen of each arm into an index; the arm of largest index is
-pulled, the first one if several are equal. Every arm starts as Beta(1, 1): one success
-and one failure are counted in, so its mean is (1 + successes) / (2 + pulls).
+pulled, the first one if several are equal. ``wins`` and ``losses``, each [N, k], are
+the successes and failures of N students with k arms. Every arm starts as Beta(1, 1):
+one of both is counted in, so its mean is (1 + successes) / (2 + pulls).
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-# successes [N, k], failures [N, k] and a generator -> indices [N, k]
+#: wins [N, k], losses [N, k] and a generator -> indices [N, k]
 Rule = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 
 
 def play(envs: Any, rule: Rule, seed: int) -> np.ndarray:
-    """Rewards [N, n] of N new students in ``envs``, BernoulliBandits, under a rule."""
+    """Rewards [N, n] of N new students in ``envs``, BernoulliBandits, by a ``rule``."""
     rng = np.random.default_rng(seed)
     envs.reset(seed=int(rng.integers(2**31)))
     shape = envs.num_envs, int(envs.single_action_space.n)
@@ -59,7 +60,7 @@ def thompson(
 
 
 def ucb1(c: float) -> Rule:
-    """The mean plus c sqrt(2 ln t / (2 + pulls)): the unknown gets credit.
+    """The mean plus ``c`` sqrt(2 ln t / (2 + pulls)): the unknown gets credit.
 
     Auer, Cesa-Bianchi & Fischer (2002) try each arm once and have c = 1; this is the
     form of Duan et al. (2016), who count Beta(1, 1) in and choose c for each setting.
@@ -76,7 +77,10 @@ def ucb1(c: float) -> Rule:
 
 
 def gittins(discount: float, pulls: int) -> Rule:
-    """The best rule there is for endless lessons whose rewards are discounted."""
+    """The best rule there is for endless lessons whose rewards are discounted.
+
+    ``discount`` and ``pulls``, the most that an arm will get, as :func:`gittins_index`.
+    """
     table = gittins_index(discount, pulls)
 
     def rule(
@@ -87,18 +91,16 @@ def gittins(discount: float, pulls: int) -> Rule:
     return rule
 
 
-def gittins_index(
-    discount: float, pulls: int, depth: int = 400, grid: int = 2000
-) -> np.ndarray:
-    """The Gittins index [pulls, pulls] after w successes (row) and l failures (column).
+def gittins_index(discount: float, pulls: int, depth: int = 400) -> np.ndarray:
+    """The Gittins index after w successes (row) and l failures (column).
 
     An arm's index is the sure reward r for which one is indifferent between this arm,
     which one may leave for r later, and r forever (Gittins 1979). With
-    V(r) = max(r / (1 - discount), p (1 + discount V_w+1) + (1 - p) discount V_l+1),
-    computed backwards from ``depth`` pulls after the last for all r of a grid: exact
-    to about 1 / grid. Entries with w + l > pulls are 0.
+    d, the ``discount``, V(r) = max(r / (1 - d), p (1 + d V_w+1) + (1 - p) d V_l+1),
+    computed backwards from ``depth`` pulls after the last for 2,000 values of r: exact
+    to about 1 / 2000. Returns [pulls + 1, pulls + 1]; it is 0 where w + l > ``pulls``.
     """
-    r = (np.arange(grid) + 0.5) / grid
+    r = (np.arange(2000) + 0.5) / 2000
     sure = r / (1 - discount)
     total = pulls + depth
     wins = np.arange(total + 1)[:, None]

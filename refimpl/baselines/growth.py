@@ -1,7 +1,9 @@
 """Growth curves without meta-learning: pooled, alone, direct, and hierarchical.
 
 Each baseline ends in a function from a TaskBatch to predictions [M, Q, 1] of
-its query targets; it looks at the support sets and the query inputs alone.
+its query targets; it looks at the support sets and the query inputs alone. Each takes
+one input and one output, or raises a ValueError. A long module, since the five are to
+be read side by side.
 """
 
 from __future__ import annotations
@@ -11,18 +13,26 @@ import warnings
 import numpy as np
 import numpy.polynomial.legendre as legendre
 
+from refimpl.checks import check_count
 from refimpl.tasks import Predictor, TaskBatch
 
 
 def pooled_polynomial(train: TaskBatch, degree: int = 1) -> Predictor:
     """One curve for all: least squares over every observed example of ``train``.
 
-    The prediction depends on the query input alone, not on whose it is.
+    A polynomial of ``degree`` 0 or more (or ValueError). The prediction depends on the
+    query input alone, not on whose it is.
     """
-    _check(train, degree)
+    check_count("degree", degree, 0)
+    _check(train)
     _, x, y = train.observed()
     curve = np.polynomial.Polynomial.fit(x[:, 0], y[:, 0], degree)
-    return lambda batch: curve(_check(batch, degree).query_x)
+
+    def predict(batch: TaskBatch) -> np.ndarray:
+        _check(batch)
+        return curve(batch.query_x)
+
+    return predict
 
 
 def trusted_level(train: TaskBatch) -> Predictor:
@@ -70,7 +80,7 @@ def trusted_level(train: TaskBatch) -> Predictor:
 
 
 def each_alone(batch: TaskBatch) -> np.ndarray:
-    """A line for each task, by least squares on its own support set.
+    """A line for each task of ``batch``, by least squares on its own support set.
 
     Raises
     ------
@@ -152,12 +162,15 @@ def hierarchical_polynomial(train: TaskBatch, degree: int) -> Predictor:
 
     Raises
     ------
+    ValueError
+        If ``degree`` is below 0.
     RuntimeError
         If the optimizer does not converge.
     """
     from statsmodels.regression.mixed_linear_model import MixedLM
 
-    _check(train, degree)
+    check_count("degree", degree, 0)
+    _check(train)
     task, x, y = train.observed()
     scale = np.abs(x).max()
 
@@ -175,7 +188,7 @@ def hierarchical_polynomial(train: TaskBatch, degree: int) -> Predictor:
     b, G, s2 = fit.fe_params, fit.cov_re, fit.scale
 
     def predict(batch: TaskBatch) -> np.ndarray:
-        _check(batch, degree)
+        _check(batch)
         prediction = np.empty_like(batch.query_y)
         for i, seen in enumerate(batch.support_mask == 1):
             Z = basis(batch.support_x[i, seen])
@@ -187,12 +200,9 @@ def hierarchical_polynomial(train: TaskBatch, degree: int) -> Predictor:
     return predict
 
 
-def _check(batch: TaskBatch, degree: int = 0) -> TaskBatch:
-    if degree < 0:
-        raise ValueError(f"degree: expected 0 or more, got {degree}")
+def _check(batch: TaskBatch) -> None:
     if batch.query_x.shape[2] != 1 or batch.query_y.shape[2] != 1:
         raise ValueError(
             "batch: expected one input and one output, got "
             f"{batch.query_x.shape[2]} and {batch.query_y.shape[2]}"
         )
-    return batch

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from refimpl.baselines.responses import fit_items, grid, normalized
+from refimpl.baselines.item_fit import fit_items, grid, normalized
 from refimpl.tasks import TaskBatch
 
 
@@ -53,7 +53,7 @@ class Posterior:
         return grid(1)[1]
 
     def probabilities(self, ability: np.ndarray) -> np.ndarray:
-        """P(right) of students of a known ability [N]: [N, J]."""
+        """P(right) of students of a known ``ability`` [N]: [N, J]."""
         logits = ability[:, None] * self.slopes + self.easiness
         return self.guessing + (1 - self.guessing) / (1 + np.exp(-logits))
 
@@ -73,7 +73,7 @@ class Posterior:
         return self.weights(items, answers) @ self.abilities
 
     def information(self, ability: np.ndarray) -> np.ndarray:
-        """Fisher's information P'^2 / (P (1 - P)) about an ability [N]: [N, J].
+        """Fisher's information P'^2 / (P (1 - P)) about an ``ability`` [N]: [N, J].
 
         With P' = a (1 - P) (P - c) / (1 - c); as Lord (1980) has it, and catsim.
         """
@@ -82,6 +82,6 @@ class Posterior:
 
 
 def fit_posterior(train: TaskBatch, items: int) -> Posterior:
-    """Items fitted to training students by marginal maximum likelihood."""
+    """The J = ``items`` items, as :func:`fit_items` fits them to ``train``."""
     fitted = fit_items(train, items, dims=1, guessing=True)
     return Posterior(fitted.slopes[:, 0], fitted.easiness, fitted.guessing)

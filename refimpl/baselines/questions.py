@@ -2,7 +2,7 @@
 
 A rule is a function of what was asked so far, ``items`` [N, t], of the ``answers``
 [N, t], of ``allowed`` [N, J], where an item may be asked now, and of a generator
-``rng``; it returns the next item of each student, [N].
+``rng``; it returns the next item of each student, [N]. ``model`` knows the items.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Callable
 
 import numpy as np
 
+from refimpl.baselines.item_fit import normalized
 from refimpl.baselines.posterior import Posterior
-from refimpl.baselines.responses import normalized
 from refimpl.envs import AdaptiveTest, target_loss
 
 Rule = Callable[[np.ndarray, np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 
 
 def highest(scores: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-    """The allowed item of the highest score, in each row."""
+    """The allowed item of the highest of ``scores`` [N, J], in each row: [N]."""
     return np.where(allowed, scores, -np.inf).argmax(axis=1)
 
 
@@ -31,7 +31,7 @@ def at_random() -> Rule:
 
 
 def fixed_form(order: np.ndarray) -> Rule:
-    """A paper test: the same order of items [J] for all, without those not allowed."""
+    """A paper test: the same ``order`` [J] for all, without those not allowed."""
     rank = np.argsort(order)
     return lambda items, answers, allowed, rng: highest(
         np.broadcast_to(-rank, allowed.shape), allowed
@@ -128,8 +128,8 @@ def play(
 ) -> np.ndarray:
     """One session of each student: its loss before and after each question, [T + 1, N].
 
-    ``reset`` is what the environment's ``reset`` is given. What was asked stands in
-    ``envs.items`` afterwards.
+    ``rule`` asks in ``envs``; ``reset`` is what the environment's ``reset`` is given.
+    What was asked stands in ``envs.items`` afterwards.
     """
     envs.reset(**reset)
     losses = [envs.loss]

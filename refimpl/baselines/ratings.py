@@ -12,11 +12,11 @@ from refimpl.tasks import TaskBatch
 
 @dataclass(frozen=True)
 class CrossedEffects:
-    """Rating = mean + item + student: predicts a student's from the support set."""
+    """Rating = mean + item + student, the last from the support set of a ``batch``."""
 
-    mean: float
-    items: np.ndarray  # v_j
-    variances: dict[str, float]  # of "items", "students", and "noise"
+    mean: float  #: mu
+    items: np.ndarray  #: v_j, [J]
+    variances: dict[str, float]  #: of "items", "students", and "noise"
 
     def __call__(self, batch: TaskBatch) -> np.ndarray:
         between, within = self.variances["students"], self.variances["noise"]
@@ -24,7 +24,7 @@ class CrossedEffects:
 
 
 def crossed_effects(train: TaskBatch, items: int) -> CrossedEffects:
-    """A mixed model with two groupings, students and items (here lecturers).
+    """A mixed model with two groupings, students and ``items`` (here lecturers).
 
     y_ij = mu + v_j + u_i + e_ij with v_j ~ N(0, t2_v), u_i ~ N(0, t2_u) and
     e_ij ~ N(0, s2). Mean and variances by maximum likelihood over ``train``; the v_j

@@ -1,8 +1,8 @@
 """Which skill next? The rules of today's tutors, and an oracle.
 
 A rule chooses a skill for each of N students in a :class:`refimpl.envs.Tutor`. The
-honest ones look at ``seen``, the observation, alone; the oracle looks at what students
-know and at their rates, ``envs.known`` and ``envs.rates``.
+honest ones look at ``seen``, the observation [N, 7 or 12], alone; the oracle looks at
+what students know and at their rates, ``envs.known`` and ``envs.rates``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from refimpl.envs.knowledge import POOLED, SKILLS, Rates, chances
 
-# seen [N, 7 or 12], a Tutor and a generator -> skills [N]
+#: seen [N, 7 or 12], a Tutor and a generator -> skills [N]
 Rule = Callable[[np.ndarray, Any, np.random.Generator], np.ndarray]
 
 # The rates behind the skill bars of Corbett & Anderson's tutors: nothing is forgotten.
@@ -23,7 +23,7 @@ CLASSIC = replace(POOLED, forget=0.0)
 
 
 def play(envs: Any, rule: Rule, seed: int) -> np.ndarray:
-    """Gains [N, exercises] of N new students in ``envs``, a Tutor, under a rule.
+    """Gains [N, exercises] of N new students in ``envs``, a Tutor, by a ``rule``.
 
     Their sum over the exercises is each student's post-test minus pre-test.
     """
@@ -47,7 +47,10 @@ def round_robin(seen: np.ndarray, envs: Any, rng: np.random.Generator) -> np.nda
 
 
 def below(bars: np.ndarray, threshold: float) -> np.ndarray:
-    """The first skill whose bar is below the threshold; if none is, the lowest bar."""
+    """The first skill whose bar is below the threshold; if none is, the lowest bar.
+
+    From ``bars`` [N, 5] and ``threshold``, a number, to skills [N].
+    """
     low = bars < threshold
     return np.where(low.any(axis=1), low.argmax(axis=1), bars.argmin(axis=1))
 
@@ -55,9 +58,10 @@ def below(bars: np.ndarray, threshold: float) -> np.ndarray:
 def mastery(threshold: float = 0.95) -> Rule:
     """Practice each skill, in the order of the prerequisites, until it is mastered.
 
-    The rule of cognitive tutors: mastered means that P(known) has reached .95 (Corbett
-    & Anderson 1995). Theirs comes with the bars ``CLASSIC``. With bars that forget,
-    as ``POOLED``, a skill is reviewed in time, and a lower threshold serves better.
+    The rule of cognitive tutors: mastered means that P(known) has reached the
+    ``threshold`` (Corbett & Anderson 1995). Theirs comes with the bars ``CLASSIC``.
+    With bars that forget, as ``POOLED``, a skill is reviewed in time, and a lower
+    threshold serves better. The rule raises a ValueError in a Tutor without bars.
     """
     return lambda seen, envs, rng: below(_bars(seen), threshold)
 
@@ -81,7 +85,10 @@ def oracle(seen: np.ndarray, envs: Any, rng: np.random.Generator) -> np.ndarray:
 
 
 def hopeful(seen: np.ndarray, envs: Any, rng: np.random.Generator) -> np.ndarray:
-    """The oracle's equation with what the bars say in place of what is true."""
+    """The oracle's equation with what the bars say in place of what is true.
+
+    Raises a ValueError in a Tutor without bars.
+    """
     return expected_known(_bars(seen), envs.bars).argmax(axis=1)
 
 

@@ -1,9 +1,8 @@
-"""Which skill next, if one can compute: the best plan, and the exact belief.
+"""Which skill next, if one can compute: skill bars from the exact belief.
 
-Five skills have 32 states. For one who sees the state, dynamic programming gives the
-best plan, and so a bound for all rules. For one who sees only answers, Bayes' rule over
-the states gives skill bars that keep what prerequisites tell: who knows the last skill
-once knew them all.
+Five skills have 32 states. Bayes' rule over the states gives skill bars that keep what
+prerequisites tell: who knows the last skill once knew them all. ``rates`` are those of
+N students, or one set for all.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from refimpl.baselines.tutoring import Rule, below
-from refimpl.envs.knowledge import SKILLS, Rates, chances, ready, right_chance
+from refimpl.envs.knowledge import POOLED, SKILLS, Rates, chances, ready, right_chance
 
 # [32, 5], k_j of each state; the state's number is sum_j 2^j k_j
 STATES = (np.arange(2**SKILLS)[:, None] >> np.arange(SKILLS) & 1).astype(float)
@@ -30,24 +29,6 @@ def moves(rates: Rates) -> np.ndarray:
     return following
 
 
-def best_plan(rates: Rates, exercises: int) -> np.ndarray:
-    """How many skills N students can know in the end, on average: [N, 32], by first k.
-
-    Dynamic programming. With V_h(k) what is best with h exercises left in state k,
-
-        V_0(k) = sum_j k_j,   V_h(k) = max_a sum_k' P(k' | k, a) V_h-1(k').
-
-    No rule whatever can do better on average. It turns out that the oracle, which looks
-    one exercise ahead, does as well: among unknown skills one is always ready, whatever
-    was learned before, and all skills are learned, and forgotten, at the same rate.
-    """
-    following = moves(rates)
-    value = np.tile(STATES.sum(axis=1), (len(following), 1))
-    for _ in range(exercises):
-        value = (following @ value[:, None, :, None])[..., 0].max(axis=2)
-    return value
-
-
 def first_belief(rates: Rates) -> np.ndarray:
     """P(k) before the session, for N students: [N, 32]."""
     has = np.reshape(rates.prior, (-1, 1, 1)) * ready(STATES)
@@ -61,10 +42,12 @@ def trace_states(
     rates: Rates,
     following: np.ndarray,
 ) -> np.ndarray:
-    """P(k) after an answer: [N, 32], [N] and [N] (0 or 1) to [N, 32].
+    """P(k) after an answer: [N, 32].
 
-    P(k | answer) is P(answer | k) P(k), normalized. The exercise then changes k:
-    P(k') = sum_k P(k' | k, a) P(k | answer), with ``following`` from :func:`moves`.
+    From ``belief`` [N, 32], the skill ``practiced`` [N] and ``right`` [N], 1 if the
+    answer was right, else 0. P(k | answer) is P(answer | k) P(k), normalized. Then the
+    exercise changes k: P(k') = sum_k P(k' | k, a) P(k | answer), with ``following``
+    from :func:`moves`.
     """
     each = Rates(*(np.reshape(value, (-1, 1)) for value in vars(rates).values()))
     p_right = right_chance(STATES[:, practiced].T, each)
@@ -77,14 +60,15 @@ def trace_states(
 def exact_mastery(threshold: float, rates: Rates | None = None) -> Rule:
     """The mastery rule with exact bars, for one set of rates or each student's own.
 
-    With the student's own rates (``None``) it sees what no tutor does, who this is, but
-    not what they know: the difference is what knowing the student is worth to the rule.
+    ``threshold`` as for :func:`tutoring.mastery`. With ``rates`` None, the student's
+    own, it sees what no tutor does, who this is, but not what they know: the difference
+    is what knowing the student is worth to the rule.
     """
-    own, following, belief = rates, np.empty(0), np.empty(0)
+    own, following, belief = POOLED, np.empty(0), np.empty(0)  # until a session begins
 
     def rule(seen: np.ndarray, envs: Any, rng: np.random.Generator) -> np.ndarray:
         nonlocal own, following, belief
-        if own is None or envs.done == 0:
+        if envs.done == 0:
             own = rates or envs.rates
             following = moves(own)
             belief = np.broadcast_to(first_belief(own), (len(seen), len(STATES)))

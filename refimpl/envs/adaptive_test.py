@@ -29,10 +29,11 @@ AnswerModel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def target_loss(probabilities: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """-mean_j log P(the answer given to item j): from [N, Q] and [N, Q] to [N].
+    """-mean_j log P(the answer given to item j): [N].
 
-    Raises a ValueError if ``probabilities`` are not between 0 and 1, both excluded:
-    a model that is certain and wrong has an infinite loss.
+    From ``probabilities`` of a right answer [N, Q] and ``answers`` [N, Q]. Raises a
+    ValueError if ``probabilities`` are not between 0 and 1, both excluded: a model that
+    is certain and wrong has an infinite loss.
     """
     if not ((probabilities > 0) & (probabilities < 1)).all():
         raise ValueError("student_model: expected probabilities between 0 and 1")
@@ -40,7 +41,7 @@ def target_loss(probabilities: np.ndarray, answers: np.ndarray) -> np.ndarray:
 
 
 def logits(probabilities: np.ndarray) -> np.ndarray:
-    """log p / (1 - p)."""
+    """log p / (1 - p), of ``probabilities`` p [...]."""
     return np.log(probabilities / (1 - probabilities))
 
 
@@ -184,19 +185,20 @@ class AdaptiveTest(StudentsEnv):
 
 
 class Askable(gym.spaces.Discrete):
-    """Items; ``sample`` draws one of those that may be asked now."""
+    """Items; ``sample`` draws one that the student of ``students`` may be asked now."""
 
     def __init__(self, students: AdaptiveTest) -> None:
         super().__init__(students.correct.shape[1])
         self.students = students
 
     def sample(self, mask: Any = None, probability: Any = None) -> np.int64:
+        """One of them, or of those of ``mask``; ``probability`` as Gymnasium has it."""
         mask = self.students.allowed[0].astype(np.int8) if mask is None else mask
         return super().sample(mask, probability)
 
 
 class AdaptiveTestEnv(OneStudentEnv):
-    """One student of :class:`AdaptiveTest`, as a plain environment."""
+    """One student, with arguments as for :class:`AdaptiveTest`."""
 
     def __init__(
         self, correct: np.ndarray, student_model: AnswerModel, questions: int = 10

@@ -17,13 +17,14 @@ from refimpl.envs.students import OneStudentEnv, StudentsEnv
 
 
 class BernoulliBandits(StudentsEnv):
-    """N students, each for a lesson of ``pulls`` exercises, with next-step autoreset.
+    """``num_envs`` N students, each for a lesson of ``pulls`` exercises.
 
-    Action: an arm, 0 to ``arms`` - 1. Reward: 1 if the student succeeds, else 0. The
-    observation [N, 1] is the share of the lesson that is over. Each pull is an episode
-    of its own in the sense of RL-squared (``infos["episode_over"]``); Gymnasium's
-    episode, at whose end the student leaves (terminated), is the lesson.
-    ``infos["expected_reward"]`` [N] is the rate of the arm, for training alone.
+    With next-step autoreset. Action: an arm, 0 to ``arms`` - 1. Reward: 1 if the
+    student succeeds, else 0. The observation [N, 1] is the share of the lesson that is
+    over. Each pull is an episode of its own in the sense of RL-squared
+    (``infos["episode_over"]``); Gymnasium's episode, at whose end the student leaves
+    (terminated), is the lesson. ``infos["expected_reward"]`` [N] is the rate of the
+    arm, for training alone.
 
     Student i has a generator of its own, made from ``seed + i``. It draws, as a lesson
     begins, the rates and then the luck of each pull: the same whatever is chosen.
@@ -70,7 +71,7 @@ class BernoulliBandits(StudentsEnv):
 
 
 class BernoulliBandit(OneStudentEnv):
-    """One student of :class:`BernoulliBandits`, as a plain environment."""
+    """One student, with arguments as for :class:`BernoulliBandits`."""
 
     def __init__(self, pulls: int, arms: int) -> None:
         super().__init__(BernoulliBandits(1, pulls, arms))

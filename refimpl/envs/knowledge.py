@@ -6,6 +6,9 @@ after the exercise one who did not know it has learned it with probability t. He
 student has rates of their own (Yudelson, Koedinger & Gordon 2013), a known skill is
 forgotten with probability f at each exercise on another one (the exercises in between
 are Khajah, Lindsey & Mozer's (2016) chances to forget), and skills have prerequisites.
+
+``known`` [..., 5] is 1 where a skill is known, else 0, or its probability;
+``practiced`` [...] is the skill of an exercise, ``rates`` are those of the students.
 """
 
 from __future__ import annotations
@@ -29,11 +32,11 @@ SLOWDOWN = 0.1
 class Rates:
     """The five rates of one student (numbers), or of N students (each [N])."""
 
-    prior: Any  # P(known before the session), once the prerequisites are
-    learn: Any  # t
-    forget: Any  # f
-    guess: Any  # g
-    slip: Any  # s
+    prior: Any  #: P(known before the session), once the prerequisites are
+    learn: Any  #: t, P(learned by an exercise)
+    forget: Any  #: f, P(forgotten by an exercise on another skill)
+    guess: Any  #: g, P(right, if not known)
+    slip: Any  #: s, P(wrong, if known)
 
 
 # Fitted by ``benchmarks.student_rates`` to ASSISTments 2009-10 (skill builder, the file
@@ -49,22 +52,20 @@ SPREAD = Rates(prior=1.45, learn=2.02, forget=0.765, guess=0.871, slip=0.675)
 HIGHEST = Rates(prior=1.0, learn=1.0, forget=1.0, guess=0.5, slip=0.5)
 
 
-def draw_rates(
-    normal: np.ndarray, median: Rates = MEDIAN, spread: Rates = SPREAD
-) -> Rates:
-    """Individual rates, each [N], from standard normal numbers z [N, 5].
+def draw_rates(normal: np.ndarray, median: Rates = MEDIAN) -> Rates:
+    """Individual rates, each [N], from standard normal numbers z, ``normal`` [N, 5].
 
-    logit(rate_i) = logit(median) + spread z_i, but no more than ``HIGHEST``.
+    logit(rate_i) = logit(``median``) + SPREAD z_i, but no more than ``HIGHEST``.
     """
     middle, width, most = (
-        np.array(list(vars(rates).values())) for rates in (median, spread, HIGHEST)
+        np.array(list(vars(rates).values())) for rates in (median, SPREAD, HIGHEST)
     )
     logits = np.log(middle / (1 - middle)) + width * normal
     return Rates(*np.minimum(1 / (1 + np.exp(-logits)), most).T)
 
 
 def check_rates(rates: Rates, students: int) -> Rates:
-    """The rates as arrays; a ValueError if one is not [N], from 0 to 1."""
+    """The ``rates`` as arrays; ValueError if one is not from 0 to 1, [``students``]."""
     values = {name: np.array(value, float) for name, value in vars(rates).items()}
     for name, value in values.items():
         if value.shape != (students,) or not ((value >= 0) & (value <= 1)).all():
@@ -107,7 +108,7 @@ def right_chance(known: np.ndarray, rates: Rates) -> np.ndarray:
 
 
 def first_known(prior: np.ndarray | float) -> np.ndarray:
-    """P(known before the session) of each skill: [...] to [..., 5].
+    """P(known before the session) of each skill, from the ``prior`` [...]: [..., 5].
 
     A skill is known with the prior's probability if all that it rests on, directly or
     not, is known too: prior^(1 + their number).
@@ -119,11 +120,12 @@ def first_known(prior: np.ndarray | float) -> np.ndarray:
 def trace(
     belief: np.ndarray, practiced: np.ndarray, right: np.ndarray, rates: Rates
 ) -> np.ndarray:
-    """P(known) of each skill after an answer: [N, 5], [N] and [N] (0 or 1) to [N, 5].
+    """P(known) of each skill after an answer, which is ``right`` [N], 1, or 0: [N, 5].
 
-    First Bayes' rule for the skill practiced, P(known | right) = p (1 - s) / P(right)
-    and P(known | wrong) = p s / P(wrong), then the exercise's :func:`chances`.
-    Corbett & Anderson's tutors do this with f = 0, and so keep what was mastered.
+    ``belief`` [N, 5] is P(known) before it. First Bayes' rule for the skill practiced,
+    P(known | right) = p (1 - s) / P(right) and P(known | wrong) = p s / P(wrong), then
+    the exercise's :func:`chances`. Corbett & Anderson's tutors do this with f = 0, and
+    so keep what was mastered.
     """
     rows = np.arange(len(belief))
     p = belief[rows, practiced]

@@ -27,16 +27,17 @@ HALF_SIDE = 0.5  # goals lie in [-0.5, 0.5]^2, a unit square
 
 
 def straight_to(goals: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """The best action for one who sees the goal: [N, 2] and [N, 2] to [N, 2].
+    """The best action for one who sees the goal: [N, 2].
 
-    Squared distances add over coordinates, and so do their limits of speed; hence
-    each coordinate goes its own way as fast as it may: clip((goal - x) / 0.1, -1, 1).
+    From ``goals`` and ``positions``, each [N, 2]. Squared distances add over
+    coordinates, and so do their limits of speed; hence each coordinate goes its own way
+    as fast as it may: clip((goal - x) / 0.1, -1, 1).
     """
     return np.clip((goals - positions) / SPEED, -1, 1)
 
 
 class Navigation2D(StudentsEnv):
-    """N points, each with a goal of its own, with next-step autoreset.
+    """``num_envs`` N points, each with a goal of its own, with next-step autoreset.
 
     Observation [N, 2], float32: the position x. Action a [N, 2]: a velocity in units of
     0.1, clipped to [-1, 1], so that x becomes x + 0.1 a. Reward: -||x - goal||^2 at the
@@ -118,7 +119,7 @@ class Navigation2D(StudentsEnv):
 
 
 class Navigation2DEnv(OneStudentEnv):
-    """One point of :class:`Navigation2D`, as a plain environment."""
+    """One point, with arguments as for :class:`Navigation2D`."""
 
     def __init__(self, horizon: int = 100, tolerance: float = 0.01) -> None:
         super().__init__(Navigation2D(1, horizon, tolerance))

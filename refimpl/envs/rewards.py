@@ -10,7 +10,7 @@ from refimpl.envs.adaptive_test import AdaptiveTest
 
 
 def shuffled(envs: AdaptiveTest, seed: int) -> VectorWrapper:
-    """A control: each student is given the reward of another one, drawn from ``seed``.
+    """A control: each student of ``envs`` gets the reward of another, as ``seed`` says.
 
     What a policy learns here, it has not learned from which question was asked.
     """
@@ -19,7 +19,7 @@ def shuffled(envs: AdaptiveTest, seed: int) -> VectorWrapper:
 
 
 def even_exposure(envs: AdaptiveTest, price: float) -> VectorWrapper:
-    """Asking item j costs ``price`` times p_j, the share of students asked it so far.
+    """Asking item j in ``envs`` costs ``price`` p_j: p_j of all were asked it so far.
 
     Two students of N share sum_j p_j^2 questions on average, a number whose slope in
     p_j is 2 p_j: so the price is one on the overlap of what students are asked.

@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 
 
 class StudentsEnv(gym.vector.VectorEnv):
-    """N students, each with a random generator of their own, with next-step autoreset.
+    """``num_envs`` N students, each with a generator of their own; next-step autoreset.
 
     ``generators[i]`` is made from ``seed + i``, so that student i does not depend on
     how many others there are. ``seen`` and ``chosen`` are one student's spaces.
@@ -36,7 +36,7 @@ class StudentsEnv(gym.vector.VectorEnv):
             self.generators = [seeding.np_random(s)[0] for s in seeds]
 
     def check_actions(self, actions: np.ndarray) -> np.ndarray:
-        """Return them as an array [N], or raise a ValueError: one of n for each."""
+        """``actions`` as an array [N], or a ValueError: one of n for each student."""
         chosen: Any = self.single_action_space
         actions, n = np.asarray(actions), chosen.n
         if actions.shape != (self.num_envs,) or not np.isin(actions, range(n)).all():
@@ -58,13 +58,13 @@ class OneStudentEnv(gym.Env):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict]:
-        """Begin anew; ``options`` are the vector environment's."""
+        """Begin anew: an observation [D]; ``options`` are the vector environment's."""
         super().reset(seed=seed)
         self.students.generators = [self.np_random]
         return self.students.reset(options=options)[0][0], {}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
-        """Act once."""
+        """Act once; what is then seen is [D]."""
         observation, reward, terminated, truncated, _ = self.students.step(
             np.array([action])
         )

@@ -32,12 +32,15 @@ from refimpl.envs.students import OneStudentEnv, StudentsEnv
 
 
 def score(known: np.ndarray, rates: Rates) -> np.ndarray:
-    """The expected share of right answers in a test: [..., 5] to [...]."""
+    """The expected share of right answers in a test, [...].
+
+    Of who knows ``known`` [..., 5] and has these ``rates``.
+    """
     return right_chance(known.mean(axis=-1), rates)
 
 
 class Tutor(StudentsEnv):
-    """N students, each for a session of ``exercises``, with next-step autoreset.
+    """``num_envs`` N students, each for ``exercises``, with next-step autoreset.
 
     Action: the skill to practice, 0 to 4. Observation, [N, 7] float32: the skill just
     practiced (one-hot), whether the answer was right (1) or wrong (-1; 0 before the
@@ -56,8 +59,9 @@ class Tutor(StudentsEnv):
     same whatever is chosen. ``reset(options={"rates": rates})`` begins sessions with
     the given students instead, a new unit for each. An autoreset draws new students.
 
-    Attributes: ``rates``, each [N], and ``known`` [N, 5], 0 or 1, which no tutor sees.
-    Raises a ValueError if an argument, an action or a rate is not as listed here.
+    Attributes: ``rates``, each [N], and ``known`` [N, 5], 0 or 1, which no tutor sees;
+    ``done``, how many exercises of the session are over. Raises a ValueError if an
+    argument, an action or a rate is not as listed here.
     """
 
     def __init__(
@@ -121,7 +125,7 @@ class Tutor(StudentsEnv):
         return self._observe(seen), rewards, over, np.zeros_like(over), infos
 
     def draw_tasks(self, rng: np.random.Generator, tasks: int) -> dict[str, Any]:
-        """Options for ``reset``: as many students, each for num_envs / tasks units."""
+        """Options for ``reset``: ``tasks`` students, each for N / ``tasks`` units."""
         normal = rng.standard_normal((tasks, 5))
         return {"rates": draw_rates(normal.repeat(self.num_envs // tasks, axis=0))}
 
@@ -132,7 +136,7 @@ class Tutor(StudentsEnv):
 
 
 class TutorEnv(OneStudentEnv):
-    """One student of :class:`Tutor`, as a plain environment."""
+    """One student, with arguments as for :class:`Tutor`."""
 
     def __init__(self, exercises: int = 30, bars: Rates | None = None) -> None:
         super().__init__(Tutor(1, exercises, bars))

@@ -32,7 +32,7 @@ OVER = 2
 def state_values(policy: np.ndarray, gamma: float = 0.99) -> np.ndarray:
     """The exact value of both states under a policy, without a time limit: [2].
 
-    Solves Bellman's equation V = r + gamma P V, which is linear, with r [2] and
+    Solves Bellman's equation V = r + ``gamma`` P V, which is linear, with r [2] and
     P [2, 2] averaged over the policy's actions; a course that is over is worth 0.
 
     Parameters
@@ -58,7 +58,7 @@ def state_values(policy: np.ndarray, gamma: float = 0.99) -> np.ndarray:
 
 
 class TwoStateVectorEnv(StudentsEnv):
-    """N students in the two-state world, with next-step autoreset.
+    """``num_envs`` N students in the two-state world, with next-step autoreset.
 
     Observations are one-hot, [N, 2] float32. A course that is over terminates; one
     that has lasted ``max_steps`` is truncated; both can happen at once. The step
@@ -113,7 +113,7 @@ class TwoStateVectorEnv(StudentsEnv):
 
 
 class TwoStateEnv(OneStudentEnv):
-    """One student of :class:`TwoStateVectorEnv`, as a plain environment."""
+    """One student, with arguments as for :class:`TwoStateVectorEnv`."""
 
     def __init__(self, max_steps: int = 20) -> None:
         super().__init__(TwoStateVectorEnv(1, max_steps))

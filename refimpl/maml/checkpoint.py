@@ -1,4 +1,7 @@
-"""Checkpoints without pickle: safetensors files, written whole."""
+"""Checkpoints without pickle: safetensors files, written whole.
+
+A ``note`` is what JSON can say; ``settings`` are those of a run.
+"""
 
 import json
 import os
@@ -14,7 +17,7 @@ from torch import Tensor, nn
 def save_tensors(
     path: str | Path, tensors: dict[str, Tensor], note: dict[str, Any]
 ) -> None:
-    """Write named tensors and a note to a safetensors file, whole or not at all."""
+    """Write named ``tensors`` [...] and a note to a safetensors file, whole or not."""
     path = Path(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     tensors = {name: t.detach().clone().contiguous() for name, t in tensors.items()}
@@ -26,7 +29,10 @@ def save_tensors(
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what :func:`save_tensors` wrote: the tensors and the note."""
+    """Read what :func:`save_tensors` wrote: the tensors, each [...], and the note.
+
+    Raises a ValueError if another program wrote the file.
+    """
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         note = (file.metadata() or {}).get("note")
@@ -42,7 +48,10 @@ def save_checkpoint(
     settings: dict[str, Any],
     history: dict[str, Any],
 ) -> None:
-    """Write all that ``meta_train`` needs to go on as if never interrupted."""
+    """Write all that ``meta_train`` needs to go on as if never interrupted.
+
+    That is ``modules``, the state of their ``optimizer``, and the ``history`` so far.
+    """
     tensors = modules.state_dict()
     for i, slots in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{i}.{slot}": value for slot, value in slots.items()}
@@ -55,7 +64,7 @@ def load_checkpoint(
     optimizer: torch.optim.Optimizer,
     settings: dict[str, Any],
 ) -> dict[str, Any]:
-    """Restore what :func:`save_checkpoint` wrote, in place; return the history.
+    """Restore ``modules`` and ``optimizer`` in place; return the history.
 
     Raises ValueError if the file was made by another model or with other settings.
     """

@@ -29,7 +29,7 @@ def binary_cross_entropy(prediction: Tensor, target: Tensor, mask: Tensor) -> Te
     """Mean cross-entropy of right and wrong over the observed; 0 if there are none.
 
     As :func:`mse`, with ``prediction`` [K, O] as logits: sigmoid(prediction)
-    is the probability that the target is 1. Natural logarithm (nats).
+    is the probability that ``target`` is 1. Natural logarithm (nats).
     """
     _check_shapes(prediction, target, mask)
     each = binary_cross_entropy_with_logits(prediction, target, reduction="none")

@@ -10,7 +10,8 @@ def mlp(*sizes: int, activation: type[nn.Module] = nn.ReLU, seed: int) -> nn.Seq
     """A fully connected network with PyTorch's default initialization.
 
     ``mlp(1, 40, 40, 1, seed=0)`` has one input, two hidden layers of 40 units
-    and one output. The global random state is left as it was.
+    and one output, with ``activation`` between. The global random state is left as it
+    was. Raises a ValueError if there are not two sizes.
     """
     if len(sizes) < 2:
         raise ValueError(f"sizes: expected inputs and outputs at least, got {sizes}")

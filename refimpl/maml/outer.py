@@ -82,6 +82,7 @@ def predict(
     array [num_steps + 1, M, Q, O]
         Row s holds the predictions after s steps. A RuntimeWarning names the step
         from which some are infinite or NaN, as too many or too large steps do.
+        Raises a ValueError if ``num_steps`` is negative.
     """
 
     def one_task(x, y, mask, query_x, query_y, query_mask):
@@ -129,9 +130,10 @@ def evaluate(
 def over_tasks(
     one_task: Callable[..., Tensor], batch: TaskBatch, params: Params, out_dims: int = 0
 ) -> Tensor:
-    """``one_task`` of each task's six arrays, all tasks at once.
+    """``one_task`` of each task's six arrays, all M tasks of ``batch`` at once.
 
-    The results are stacked along axis ``out_dims``. Dropout differs by task.
+    The results [...] are stacked along axis ``out_dims``. Arrays become tensors like
+    ``params``. Dropout differs by task.
     """
     tensors = _tensors(batch, params)
     return vmap(one_task, out_dims=out_dims, randomness="different")(*tensors)

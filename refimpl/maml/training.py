@@ -1,4 +1,7 @@
-"""The outer loop: meta_train steps the initialization, again and again."""
+"""The outer loop: meta_train steps the initialization, again and again.
+
+A long module, for the sake of what it refuses: a run that broke must say where.
+"""
 
 import math
 from collections.abc import Callable
@@ -19,15 +22,16 @@ from refimpl.maml.losses import mse
 from refimpl.maml.outer import task_losses
 from refimpl.tasks import TaskBatch
 
-Trained = dict[str, Params]  # the parameters that Adam moves, of "model" and "fast_lr"
+Trained = dict[str, Params]  #: what Adam moves, of "model" and "fast_lr"
 
 
 @dataclass
 class History:
-    """What ``meta_train`` reports: the meta-loss of each iteration, before its
-    step; and pairs of the iterations done and the score ``validate`` then gave."""
+    """What ``meta_train`` reports."""
 
+    #: the meta-loss of each iteration, before its step
     loss: list[float] = field(default_factory=list)
+    #: pairs of the iterations done and the score ``validate`` then gave
     validation: list[tuple[int, float]] = field(default_factory=list)
 
 
@@ -207,7 +211,10 @@ def _check_finite(iteration: int, losses: Tensor, moved: list[Tensor]) -> None:
 def _describe(fast_lr: FastLr) -> Any:
     if isinstance(fast_lr, dict):
         rates = {name: rate for name, rate in fast_lr.items() if rate is not None}
-        if any(rate.requires_grad for rate in rates.values()):
+        if any(getattr(rate, "requires_grad", False) for rate in rates.values()):
             raise ValueError("fast_lr: a dict's rates are fixed; use LearnedRates")
-        return {name: rate.tolist() for name, rate in rates.items()}
+        return {
+            name: torch.as_tensor(rate, dtype=torch.float64).tolist()
+            for name, rate in rates.items()
+        }
     return repr(fast_lr) if isinstance(fast_lr, nn.Module) else float(fast_lr)

@@ -25,7 +25,7 @@ class LearnedRates(nn.Module):
 
     Near the one per layer and step of Antoniou, Edwards & Storkey (2019). Kept
     as logarithms, which start at that of ``initial``, or ValueError if it is not
-    above 0. Called, it returns the rates as ``adapt`` wants them.
+    above 0. Called, it returns the rates of ``model`` as ``adapt`` wants them.
     """
 
     def __init__(self, model: nn.Module, initial: float) -> None:
@@ -40,7 +40,7 @@ class LearnedRates(nn.Module):
 
 
 class MetaSGD(nn.Module):
-    """A learned inner rate for every single weight, of either sign.
+    """A learned inner rate for every single weight of ``model``, of either sign.
 
     Meta-SGD of Li, Zhou, Chen & Li (2017), equation (3); ``initial`` is where
     each rate starts.
@@ -109,7 +109,8 @@ def reptile_losses(
 
     Theta' is taken for a constant, so the gradient is theta - theta', the
     direction of Reptile (Nichol, Achiam & Schulman 2018, algorithm 2). Support
-    and query sets are adapted to together: there is nothing to judge.
+    and query sets are adapted to together: there is nothing to judge. Arguments
+    as for :func:`meta_loss`.
     """
     start = {n: p.detach() for n, p in params.items()}
 
@@ -132,9 +133,9 @@ def multi_step_losses(
 ) -> Tensor:
     """Each task's query loss, averaged over steps 1 to ``num_steps``: [M].
 
-    The multi-step loss of MAML++ (Antoniou, Edwards & Storkey 2019), with
-    equal weights. It asks for a good model after every step, not the last alone.
-    Raises a ValueError if ``num_steps`` is below 1.
+    The multi-step loss of MAML++ (Antoniou, Edwards & Storkey 2019), with equal
+    weights. It asks for a good model after every step, not the last alone. Arguments as
+    for :func:`meta_loss`. Raises a ValueError if ``num_steps`` is below 1.
     """
     check_count("num_steps", num_steps, 1)
 

@@ -16,9 +16,9 @@ def worth_asking(
 ) -> np.ndarray:
     """How much the answer to each of ``items`` would move the forecasts: [len(items)].
 
-    ``scores`` [J] are one student's. For an item that has probability p of a right
-    answer, both answers are tried, and the squared change of the forecasts of all
-    *other* unanswered items is summed:
+    ``scores`` [J] are one student's, ``predictor`` forecasts. For an item that has
+    probability p of a right answer, both answers are tried, and the squared change of
+    the forecasts of all *other* unanswered items is summed:
 
         worth_j = sum_y P(y) sum_i (p_i after y - p_i now)^2.
 
@@ -45,13 +45,14 @@ def ask_on(
     known: np.ndarray,
     pool: np.ndarray,
     rounds: int,
-    noise: float | None = None,
     rng: np.random.Generator | None = None,
 ) -> np.ndarray:
     """What is known, a mask [M, J], after ``rounds`` more items of ``pool`` were asked.
 
     One at a time, each the one most :func:`worth_asking`, given the answers so far;
-    with ``rng`` one at random. Of ``pool`` [M, J] only answered items can be asked.
+    with ``rng`` one at random. ``scores`` [M, J] are right or wrong, ``known`` [M, J]
+    is the mask to begin with; of ``pool`` [M, J] only answered items can be asked.
+    ``predictor`` says what is to be expected.
     """
     known = known.copy()
     for own, mask, allowed in zip(scores, known, pool, strict=True):
@@ -59,7 +60,7 @@ def ask_on(
             left = np.flatnonzero(allowed & ~mask & ~np.isnan(own))
             if rng is None:
                 so_far = np.where(mask, own, np.nan)
-                best = worth_asking(predictor, so_far, left, noise).argmax()
+                best = worth_asking(predictor, so_far, left).argmax()
             else:
                 best = rng.integers(len(left))
             mask[left[best]] = True

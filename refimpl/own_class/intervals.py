@@ -12,9 +12,9 @@ from refimpl.tasks import Predictor
 
 
 def conformal(errors: np.ndarray, confidence: float) -> float:
-    """The width that a new student's error stays within, with this probability.
+    """The width that a new student's error stays within, as often as ``confidence``.
 
-    ``errors`` are absolute and of n other students. If the new one is like them (if
+    ``errors`` [n] are absolute and of n other students. If the new one is like them (if
     all n + 1 are exchangeable), its error is as likely to be the smallest as the
     largest, so that it exceeds the ceil((n + 1) confidence)-th smallest of theirs with
     a probability of at most 1 - confidence. Infinite if n is too small to say.
@@ -27,9 +27,11 @@ def conformal(errors: np.ndarray, confidence: float) -> float:
 class Width:
     """How far a student's mean over h unknown answers may lie from the forecast's.
 
-    Two things part them: the student's level is not quite known, and h answers vary by
-    chance. So errors are counted in units of sqrt(level + answer / h); how many units
-    to allow, ``factor``, is conformal.
+    Two things part them: the student's level is not quite known, with the variance
+    ``level``, and h answers vary by chance, each with the variance ``answer`` around
+    its forecast. So errors are counted in units of sqrt(level + answer / h); how many
+    units to allow, ``factor``, is conformal. Called with ``h`` [...], it returns widths
+    [...].
     """
 
     level: float  # the variance of what is not known of a student's level
@@ -47,12 +49,12 @@ def calibrate(
     confidence: float,
     rng: np.random.Generator,
 ) -> dict[int, Width]:
-    """The width after 5, 10, 20, 40, ... known answers.
+    """The width of ``predictor``'s forecasts after 5, 10, 20, 40, ... known answers.
 
-    The units come from the students of ``train``, by moments, the factor from those of
-    ``validation``, who took no part in training, by :func:`conformal`. Only numbers of
-    known answers are listed for which a third of the latter have others to be hidden,
-    and are enough for ``confidence``.
+    The units come from the students of ``train`` [M, J], by moments, the factor from
+    those of ``validation`` [M', J], who took no part in training, by :func:`conformal`.
+    Only numbers of known answers are listed for which a third of the latter have others
+    to be hidden, and are enough for ``confidence``.
     """
     widths, known = {}, 5
     while (seen := hide(train, known, rng)) and (new := hide(validation, known, rng)):
@@ -80,9 +82,10 @@ def mastery(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each student's mean over all items, and the interval's lower and upper end: [M].
 
-    Known scores count as they are, the others as predicted; only their share is
-    uncertain. The width is that of the largest number of known answers in ``widths``
-    that a student has; without one, the interval goes as far as ``bounds`` allow.
+    Known ``scores`` [M, J] count as they are, the others as predicted; only their share
+    is uncertain. ``prediction`` is [M, J, 1]. The width is that of the largest number
+    of known answers in ``widths`` that a student has; without one, the interval goes as
+    far as ``bounds`` allow.
     """
     unknown = np.isnan(scores)
     h, items = unknown.sum(axis=1), scores.shape[1]

@@ -18,10 +18,11 @@ ENOUGH = 20.0  # known answers; from about here more of them move a student no f
 def meta_learned(
     scores: np.ndarray, binary: bool, *, iterations: int = 600, seed: int = 0
 ) -> Predictor:
-    """A student model, meta-trained on the students of ``scores``, as a predictor.
+    """A student model, meta-trained on the students of ``scores`` [M, J]: a predictor.
 
-    In each iteration 32 students are drawn, and for each a share of the answers, from
-    none to nearly all, is known. Scores that are not right or wrong are standardized.
+    In each of the ``iterations`` 32 students are drawn, and for each a share of the
+    answers, from none to nearly all, is known. Scores that are not right or wrong, as
+    ``binary`` says, are standardized.
     """
     center, spread = (0.0, 1.0) if binary else (np.nanmean(scores), np.nanstd(scores))
     spread = max(spread, 1e-6)

@@ -1,4 +1,7 @@
-"""One page about one student: what is known, what is expected, what to ask next."""
+"""One page about one student: what is known, what is expected, what to ask next.
+
+``items`` are the J items' names, ``bounds`` the lowest and the highest score.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +24,19 @@ LONGEST = 28  # letters of an item's name
 class Report:
     """What the page shows. No name: the student is a row of the teacher's file."""
 
-    row: int
-    scores: np.ndarray  # [J], NaN where not answered
-    forecast: np.ndarray  # [J]
-    level: float  # the mean over all items, with its interval
-    low: float
-    high: float
-    ask: Sequence[int]  # the items to ask next, the best first
-    new: bool  # to the model: only then the interval is promised
-    confidence: float = 0.8  # of the interval, as given to calibrate
+    row: int  #: of the teacher's file
+    scores: np.ndarray  #: [J], NaN where not answered
+    forecast: np.ndarray  #: [J]
+    level: float  #: the expected mean over all items
+    low: float  #: the lower end of its interval
+    high: float  #: the upper end
+    ask: Sequence[int]  #: the items to ask next, the best first
+    new: bool  #: to the model; only then the interval is promised
+    confidence: float = 0.8  #: of the interval, as given to calibrate
 
     @property
     def interval(self) -> str:
+        """What the interval is called."""
         return f"{100 * self.confidence:g} % interval"
 
     def describe(self, items: Sequence[str]) -> str:
@@ -48,13 +52,13 @@ class Report:
 
 
 def short(name: str) -> str:
-    """An item's name on one line, cut if it is long."""
+    """An item's ``name`` on one line, cut if it is long."""
     name = " ".join(name.split())
     return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
 
 
 def label(name: str) -> str:
-    """The same for matplotlib, which would take dollar signs for mathematics."""
+    """The ``name`` for matplotlib, which would take dollar signs for mathematics."""
     return short(name).replace("$", r"\$")
 
 
@@ -65,7 +69,7 @@ def draw_page(
     levels: np.ndarray,
     bounds: tuple[float, float],
 ) -> None:
-    """Draw a report on an empty figure; ``levels`` [M] are the whole class's."""
+    """Draw ``report`` on an empty ``figure``; ``levels`` [M] are the whole class's."""
     top, main = figure.subplots(2, 1, height_ratios=[1, 5])
     figure.suptitle(f"The student of row {report.row}", fontsize=14)
     margin = 0.04 * (bounds[1] - bounds[0])
@@ -131,7 +135,7 @@ def save_page(
     levels: np.ndarray,
     bounds: tuple[float, float],
 ) -> Path:
-    """Write a page to ``folder`` as row_<number>.png, whole or not at all."""
+    """Write a page to ``folder`` as row_<number>.png, whole; as :func:`draw_page`."""
     figure = Figure(figsize=SIZE, layout="constrained")
     draw_page(figure, report, items, levels, bounds)
     path = Path(folder) / f"row_{report.row}.png"

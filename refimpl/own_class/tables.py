@@ -1,6 +1,7 @@
 """Tables of a class's scores [M, J], a row per student and a column per item.
 
-NaN is where there is no answer. :func:`reveal` turns a table into tasks.
+NaN is where there is no answer. :func:`reveal` turns a table, ``scores``, into tasks;
+``prediction`` [M, J, 1] is what was forecast for the queries of a ``batch`` of them.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ import numpy as np
 
 from refimpl.tasks import TaskBatch
 
+HIDDEN = 5  # answers at least that are to be forecast
+
 
 def score_table(answers: TaskBatch, items: int) -> np.ndarray:
-    """Scores [M, J] of all observed answers; of repeated ones, the last counts."""
+    """Scores [M, J] of all ``answers`` to J = ``items``; of repeated ones, the last."""
     student, x, y = answers.observed()
     scores = np.full((len(answers), items), np.nan, np.float32)
     scores[student, x[:, 0].astype(int)] = y[:, 0]
@@ -48,21 +51,20 @@ def reveal(scores: np.ndarray, known: np.ndarray) -> TaskBatch:
     )
 
 
-def hide(
-    scores: np.ndarray, known: int, rng: np.random.Generator, hidden: int = 5
-) -> TaskBatch | None:
-    """Who has at least ``known + hidden`` answers, with all but ``known`` as queries.
+def hide(scores: np.ndarray, known: int, rng: np.random.Generator) -> TaskBatch | None:
+    """Who of ``scores`` [M, J] has five answers more than ``known``: these as queries.
 
-    None if nobody has so many.
+    Which ``known`` answers are the support set, ``rng`` decides. None if nobody has so
+    many.
     """
-    some = scores[(~np.isnan(scores)).sum(axis=1) >= known + hidden]
+    some = scores[(~np.isnan(scores)).sum(axis=1) >= known + HIDDEN]
     return reveal(some, draw_known(some, known, rng)) if len(some) else None
 
 
 def student_losses(
     prediction: np.ndarray, batch: TaskBatch, binary: bool
 ) -> np.ndarray:
-    """Each student's mean log-loss, or squared error, over the queries: [M]."""
+    """Each student's mean log-loss (if ``binary``) or squared error of queries: [M]."""
     y = batch.query_y
     if binary:
         p = prediction.clip(1e-3, 1 - 1e-3)  # the shrunken mean can leave 0 to 1

@@ -6,6 +6,9 @@ if (backend := os.environ.setdefault("KERAS_BACKEND", "tensorflow")) != "tensorf
     raise ImportError(f"KERAS_BACKEND: expected tensorflow, got {backend}")
 
 from refimpl.ppo.advantages import compute_advantages
+from refimpl.ppo.history import History
+from refimpl.ppo.maml import evaluate_maml_ppo, train_maml_ppo
+from refimpl.ppo.meta import evaluate_rl2, train_rl2
 from refimpl.ppo.objectives import (
     adapt_beta,
     approximate_kl,
@@ -13,7 +16,7 @@ from refimpl.ppo.objectives import (
     penalized_surrogate,
 )
 from refimpl.ppo.policies import ActorCritic
-from refimpl.ppo.training import History, evaluate, train
+from refimpl.ppo.training import evaluate, train
 
 __all__ = [
     "ActorCritic",
@@ -23,6 +26,10 @@ __all__ = [
     "clipped_surrogate",
     "compute_advantages",
     "evaluate",
+    "evaluate_maml_ppo",
+    "evaluate_rl2",
     "penalized_surrogate",
     "train",
+    "train_maml_ppo",
+    "train_rl2",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def save_arrays(path: str | Path, arrays: dict[str, Any], note: dict[str, Any]) -> None:
-    """Write named arrays and a note to an .npz file, whole or not at all."""
+    """Write named ``arrays`` [...] and a ``note`` to an .npz file, whole or not."""
     path = Path(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     text = np.array(json.dumps(note, sort_keys=True))
@@ -22,7 +22,10 @@ def save_arrays(path: str | Path, arrays: dict[str, Any], note: dict[str, Any]) 
 
 
 def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read what :func:`save_arrays` wrote: the arrays and the note."""
+    """Read what :func:`save_arrays` wrote: the arrays, each [...], and the note.
+
+    Raises a ValueError if another program wrote the file.
+    """
     with np.load(path, allow_pickle=False) as file:
         arrays = dict(file)
     if "note" not in arrays:

@@ -13,18 +13,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from refimpl.ppo.linear_baseline import discounted, linear_baseline
 from refimpl.ppo.policies import distribution_for, tanh_network
 
-Weights = list[tf.Tensor]  # W, b of each layer, each with a first axis of M tasks
+Weights = list[tf.Tensor]  #: W, b of each layer, each with a first axis of M tasks
 
 
 class MetaPolicy(keras.Model):
     """An actor whose weights may differ from task to task; it has no critic.
 
     ``weights_for(M)`` repeats the weights for M tasks. If actions are real numbers,
-    their deviation is the same for all tasks: only the outer loop moves it. Weights
-    start as :class:`ActorCritic`'s, from ``seed``. Raises a ValueError if a space of
-    ``envs`` is not supported.
+    their deviation is the same for all tasks: only the outer loop moves it. ``hidden``
+    gives the widths; weights start as :class:`ActorCritic`'s, from ``seed``. Raises a
+    ValueError if a space of ``envs`` is not supported.
     """
 
     def __init__(self, envs: Any, hidden: Sequence[int] = (64, 64), *, seed: int):
@@ -35,12 +36,15 @@ class MetaPolicy(keras.Model):
         self.built = True
 
     def weights_for(self, tasks: int) -> Weights:
-        """The weights, once for each of M tasks."""
+        """The weights, once for each of M = ``tasks``."""
         return [tf.repeat(w[None], tasks, axis=0) for w in self.actor.trainable_weights]
 
 
 def actor_output(weights: Weights, observations: tf.Tensor) -> tf.Tensor:
-    """The tanh network of each task on its own observations: [M, B, D] to [M, B, P]."""
+    """Each task's tanh network on its own ``observations``: [M, B, D] to [M, B, P].
+
+    ``weights`` are those of M tasks.
+    """
     x = observations
     for i in range(0, len(weights), 2):
         x = x @ weights[i] + weights[i + 1][:, None]
@@ -51,15 +55,19 @@ def actor_output(weights: Weights, observations: tf.Tensor) -> tf.Tensor:
 class Episodes(NamedTuple):
     """n whole episodes of T steps in each of M tasks; a row b is one step, B = n T."""
 
-    observations: tf.Tensor  # [M, B, D]
-    actions: tf.Tensor  # [M, B, ...]
-    log_prob: tf.Tensor  # [M, B], of the actions as they were drawn
-    advantages: tf.Tensor  # [M, B], in units of the reward: their size tells, too
-    returns: np.ndarray  # [M, n], sums of rewards
+    observations: tf.Tensor  #: [M, B, D]
+    actions: tf.Tensor  #: [M, B, ...]
+    log_prob: tf.Tensor  #: [M, B], of the actions as they were drawn
+    advantages: tf.Tensor  #: [M, B], in units of the reward; their size tells, too
+    returns: np.ndarray  #: [M, n], sums of rewards
 
 
 class EpisodeCollector:
-    """Policies at work, one for each of M tasks, in n environments each."""
+    """Policies at work, one for each of M ``tasks``, in n of ``envs`` each.
+
+    ``policy`` says how the M policies act, ``gamma`` discounts. Raises a ValueError if
+    ``tasks`` does not divide the number of environments.
+    """
 
     def __init__(self, policy: MetaPolicy, envs: Any, tasks: int, gamma: float) -> None:
         if envs.num_envs % tasks:
@@ -77,12 +85,13 @@ class EpisodeCollector:
         told: bool = False,
         greedy: bool = False,
     ) -> Episodes:
-        """One episode in each environment; all must end at the same step.
+        """One episode in each environment; ValueError unless all end at the same step.
 
-        ``options`` say which tasks these are. Advantages are returns, discounted, minus
-        a :func:`linear_baseline`. If ``told``, the rewards in them are what was to be
-        expected, where the environment knows it (``infos["expected_reward"]``). If
-        ``greedy``, the likeliest actions are taken instead of drawn ones.
+        ``weights`` are the M policies'; ``options`` say which tasks these are.
+        Advantages are returns, discounted, minus a :func:`linear_baseline`. If
+        ``told``, the rewards in them are what was to be expected, where the environment
+        knows it (``infos["expected_reward"]``). If ``greedy``, the likeliest actions
+        are taken instead of drawn ones.
         """
         seen = self.envs.reset(seed=int(rng.integers(2**31)), options=options)[0]
         split = self.tasks, self.envs.num_envs // self.tasks
@@ -118,30 +127,3 @@ class EpisodeCollector:
         output = actor_output(weights, seen)
         actions = self.policy.distribution.sample(output, noise)
         return actions, self.policy.distribution.log_prob(output, actions)
-
-
-def discounted(rewards: np.ndarray, gamma: float) -> np.ndarray:
-    """What follows from each step on: sum_l gamma^l R_t+l, for [..., T]."""
-    returns = np.array(rewards, dtype=np.float64)
-    for t in reversed(range(returns.shape[-1] - 1)):
-        returns[..., t] += gamma * returns[..., t + 1]
-    return returns
-
-
-def linear_baseline(observations: np.ndarray, returns: np.ndarray) -> np.ndarray:
-    """What returns were to be expected, in each task: [M, n, T, D], [M, n, T] to it.
-
-    Least squares, with a small ridge, on s, s^2, t, t^2, t^3 and 1 (Duan et al. 2016,
-    "Benchmarking deep reinforcement learning"; MAML's own experiments use it).
-    """
-    tasks, steps = returns.shape[0], returns.shape[-1]
-    times = np.broadcast_to(np.arange(steps) / 100, returns.shape)
-    powers = np.stack([times**p for p in range(4)], axis=-1)
-    seen = observations.astype(np.float64)
-    features = np.concatenate([seen, seen**2, powers], axis=-1)
-    x = features.reshape(tasks, -1, features.shape[-1])
-    square = x.transpose(0, 2, 1) @ x + 1e-5 * np.eye(x.shape[-1])
-    weights = np.linalg.solve(
-        square, x.transpose(0, 2, 1) @ returns.reshape(tasks, -1, 1)
-    )
-    return (x @ weights).reshape(returns.shape)

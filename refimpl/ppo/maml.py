@@ -9,6 +9,7 @@ The outer loop moves phi so that the adapted policies do well: PPO's clipped obj
 on the new episodes, as a function of phi, through the step. Finn, Abbeel & Levine
 (2017), algorithm 3, with PPO in place of TRPO; with second derivatives it is ProMP
 (Rothfuss et al. 2019) without its KL penalty. All tasks are one batched computation.
+A long module, since its docstrings say where the literature differs.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ from refimpl.ppo.episodes import (
     Weights,
     actor_output,
 )
+from refimpl.ppo.history import linear_schedule
 from refimpl.ppo.objectives import (
     approximate_kl,
     clipped_surrogate,
     normalize_advantages,
 )
-from refimpl.ppo.training import linear_schedule
 
 
 def inner_step(
@@ -44,14 +45,16 @@ def inner_step(
     fast_lr: float,
     first_order: bool = False,
 ) -> Weights:
-    """One step of policy gradient for each task, from its own episodes.
+    """One step of policy gradient for each task, from its own ``episodes``.
 
-    Where the policy that acted is the one that is adapted, the ratio is 1 and its
-    gradient that of the logarithm: this is REINFORCE with a baseline. Written as a
-    ratio, the second derivative keeps, with some bias, what that of mean log pi A
-    loses: that phi also decides what is seen (Rothfuss et al. 2019). ``first_order``
-    takes the gradient as a constant. Advantages are not divided by their deviation, as
-    PPO does: how far to go would be lost, and only the direction left.
+    ``weights`` [M, ...] are those of M tasks, and so are those returned; ``policy``
+    says how they act, ``fast_lr`` is alpha. Where the policy that acted is the one that
+    is adapted, the ratio is 1 and its gradient that of the logarithm: this is REINFORCE
+    with a baseline. Written as a ratio, the second derivative keeps, with some bias,
+    what that of mean log pi A loses: that phi also decides what is seen (Rothfuss et
+    al. 2019). ``first_order`` takes the gradient as a constant. Advantages are not
+    divided by their deviation, as PPO does: how far to go would be lost, and only the
+    direction left.
     """
     with tf.GradientTape() as tape:
         tape.watch(weights)
@@ -70,29 +73,59 @@ def train_maml_ppo(
     policy: MetaPolicy,
     envs: Any,
     *,
-    tasks: int,  # of an update, each in envs.num_envs / tasks environments
+    tasks: int,
     updates: int,
-    seed: int,  # update u draws from a generator made of (seed, u)
-    num_steps: int = 1,  # inner steps; with 0 this is PPO without a meta
+    seed: int,
+    num_steps: int = 1,
     fast_lr: float = 0.1,
-    meta_lr: float = 1e-3,  # falls to 0
-    epochs: int = 5,  # outer steps on the same episodes
+    meta_lr: float = 1e-3,
+    epochs: int = 5,
     epsilon: float = 0.2,
     gamma: float = 0.99,
     entropy_weight: float = 0.0,
     first_order: bool = False,
     callback: Callable[[list[np.ndarray]], bool | None] | None = None,
 ) -> list[np.ndarray]:
-    """Meta-train in place; returns the mean returns [num_steps + 1] of each update.
+    """Meta-train in place, over many students.
 
-    Entry j is the mean after j inner steps, before the outer step. The KL that the
-    progress bar shows is the one before the last of the ``epochs``. ``envs.draw_tasks``
-    draws an update's tasks. The adapted policies' advantages may be told, as in
-    :func:`refimpl.ppo.meta.train_rl2`; those of the inner steps never are, since a new
-    student's will not be.
+    The adapted policies' advantages may be told, as in :func:`train_rl2`; those of the
+    inner steps never are, since a new student's will not be. The KL that the progress
+    bar shows is the one before the last of the ``epochs``.
 
-    Raises a ValueError if a count is too small or ``tasks`` does not divide the number
-    of environments, and a FloatingPointError if an update leads to NaN or infinity.
+    Parameters
+    ----------
+    policy : MetaPolicy
+        Holds phi: where training starts, and afterwards what it learned.
+    envs : vector environment
+        Its ``draw_tasks`` draws an update's students.
+    tasks, updates : int
+        M students of an update, each in ``envs.num_envs`` / M environments.
+    seed : int
+        Update u draws from a generator made of (seed, u).
+    num_steps : int
+        Inner steps; with 0 this is PPO without a meta.
+    fast_lr, meta_lr : float
+        alpha, and Adam's rate for the outer loop, which falls to 0.
+    epochs : int
+        Outer steps on the same episodes.
+    epsilon, gamma, entropy_weight
+        As for :func:`refimpl.ppo.train`.
+    first_order : bool
+        Take the inner gradients for constants.
+    callback : history -> bool or None, optional
+        Called after each update; training ends if it returns True.
+
+    Returns
+    -------
+    list of arrays [num_steps + 1]
+        Each update's mean returns; entry j after j inner steps, before the outer step.
+
+    Raises
+    ------
+    ValueError
+        If a count is too small or ``tasks`` does not divide the number of environments.
+    FloatingPointError
+        If an update leads to NaN or infinity.
     """
     check_count("updates", updates, 0)
     check_count("num_steps", num_steps, 0)
@@ -152,11 +185,13 @@ def evaluate_maml_ppo(
     gamma: float = 0.99,
     greedy: bool = False,
 ) -> np.ndarray:
-    """Returns [k + 1, M, n] of M new tasks, after 0, 1, ..., k inner steps.
+    """Returns [k + 1, M, n] of M new ``tasks``, after 0, 1, ..., k inner steps.
 
-    Step j is made at the rate ``fast_lr[j - 1]``, from episodes with drawn actions;
-    these are the ones whose returns stand in row j - 1. If ``greedy``, each policy acts
-    once more, by its likeliest actions, and the returns are those.
+    ``policy``, ``envs`` and ``gamma`` as for :func:`train_maml_ppo`. Step j is made at
+    the rate ``fast_lr[j - 1]``, from episodes with drawn actions; these are the ones
+    whose returns stand in row j - 1. If ``greedy``, each policy acts once more, by its
+    likeliest actions, and the returns are those. Raises a ValueError if ``tasks`` does
+    not divide the number of environments.
     """
     collector = EpisodeCollector(policy, envs, tasks, gamma)
     rng = np.random.default_rng(seed)

@@ -8,7 +8,7 @@ learning, by gradients, across students; fast learning, in the state, within one
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,123 +16,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from refimpl.ppo.advantages import compute_advantages
+from refimpl.ppo.history import History, explained_variance, linear_schedule
 from refimpl.ppo.objectives import Batch, clipped_surrogate, make_improve, ppo_loss
-from refimpl.ppo.policies import allowed_only, distribution_for
-from refimpl.ppo.training import History, explained_variance, linear_schedule
-
-
-class RecurrentActorCritic(keras.Model):
-    """A GRU that reads a trial; the actor and the critic read its state.
-
-    At each step it receives the observation, and of the step before the action
-    (one-hot), the reward, and whether it ended an episode: I = D + n + 2 numbers, at
-    the first step zeros for what there was not. Called with trials [B, T, I] it returns
-    the actor's output [B, T, n] and the values [B, T]; :meth:`step` does the same for
-    one step. If ``masked``, the last n numbers of an observation say which of the n
-    actions are allowed. Weights come from ``seed``. Raises a ValueError if ``envs``, a
-    vector environment, has other actions than Discrete, or more than a flat Box to see.
-    """
-
-    def __init__(
-        self, envs: Any, hidden: int = 64, *, seed: int, masked: bool = False
-    ) -> None:
-        super().__init__()
-        self.masked = masked
-        self.distribution = distribution_for(envs, discrete=True)
-        actions = self.distribution.size
-        inputs = envs.single_observation_space.shape[0] + actions + 2
-        rng = np.random.default_rng(seed)
-
-        def orthogonal(gain: float) -> Any:
-            return keras.initializers.Orthogonal(gain, seed=int(rng.integers(2**31)))
-
-        self.memory = keras.layers.GRU(
-            hidden,
-            return_sequences=True,
-            kernel_initializer=orthogonal(1.0),
-            recurrent_initializer=orthogonal(1.0),
-            seed=0,  # of a dropout that we do not use; without it, not reproducible
-        )
-        self.memory.build((None, None, inputs))
-        # As in ActorCritic, all actions are about equally likely at first.
-        self.actor = keras.layers.Dense(actions, kernel_initializer=orthogonal(0.01))
-        self.critic = keras.layers.Dense(1, kernel_initializer=orthogonal(1.0))
-        self.actor.build((None, hidden))
-        self.critic.build((None, hidden))
-        self.built = True
-
-    def call(self, trials: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        states = self.memory(trials)
-        return self.logits(states, trials), self.critic(states)[..., 0]
-
-    def step(self, inputs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """One step of B trials, from ``state`` [B, H]: output, values, next state."""
-        state, _ = self.memory.cell(inputs, [state])
-        return self.logits(state, inputs), self.critic(state)[:, 0], state
-
-    def logits(self, states: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
-        """The actor's output; the mask of the inputs stands before action and ends."""
-        logits, n = self.actor(states), self.distribution.size
-        if not self.masked:
-            return logits
-        return allowed_only(logits, inputs[..., -2 - 2 * n : -2 - n])
-
-
-class Trials(NamedTuple):
-    """N whole trials of T steps, each from a student's coming to their leaving."""
-
-    inputs: np.ndarray  # [N, T, I], what the policy received
-    actions: np.ndarray  # [N, T]
-    log_prob: np.ndarray  # [N, T], of the actions as they were drawn
-    values: np.ndarray  # [N, T]
-    rewards: np.ndarray  # [N, T]
-    expected: np.ndarray  # [N, T], rewards without luck, where a simulator knows them
-    states: np.ndarray  # [N, T, H], after each input
-
-
-class TrialCollector:
-    """A recurrent policy at work; its state is emptied between students only."""
-
-    def __init__(self, policy: RecurrentActorCritic, envs: Any) -> None:
-        self.policy, self.envs = policy, envs
-        self.act = tf.function(self._act)
-
-    def collect(self, rng: np.random.Generator, greedy: bool = False) -> Trials:
-        """Reset ``envs``, then act until all students leave.
-
-        Raises a ValueError if some leave earlier than others.
-        """
-        actions = self.policy.distribution.size
-        seen = self.envs.reset(seed=int(rng.integers(2**31)))[0]
-        n = self.envs.num_envs
-        before = np.zeros((n, actions + 2), np.float32)  # action, reward, episode over
-        state = np.zeros((n, self.policy.memory.units), np.float32)
-        steps, over = [], np.zeros(n, bool)
-        while not over.any():
-            noise = self.policy.distribution.noise(rng, (n,)) * (not greedy)
-            inputs = np.concatenate([seen, before], axis=1).astype(np.float32)
-            action, log_prob, value, state = (
-                tensor.numpy() for tensor in self.act(inputs, state, noise)
-            )
-            executed = self.policy.distribution.executed(action)
-            seen, reward, terminated, truncated, infos = self.envs.step(executed)
-            reward, over = reward.astype(np.float32), terminated | truncated
-            expected = infos.get("expected_reward", reward).astype(np.float32)
-            before = np.zeros_like(before)
-            before[np.arange(n), action] = 1
-            before[:, -2], before[:, -1] = reward, infos.get("episode_over", over)
-            steps.append((inputs, action, log_prob, value, reward, expected, state))
-        if not over.all():
-            raise ValueError("envs: expected all students to leave at the same step")
-        return Trials(*(np.stack(part, axis=1) for part in zip(*steps, strict=True)))
-
-    def _act(
-        self, inputs: tf.Tensor, state: tf.Tensor, noise: tf.Tensor
-    ) -> tuple[tf.Tensor, ...]:
-        output, values, state = self.policy.step(inputs, state)
-        actions = self.policy.distribution.sample(output, noise)
-        log_prob = self.policy.distribution.log_prob(output, actions)
-        return actions, log_prob, values, state
+from refimpl.ppo.recurrent import RecurrentActorCritic, TrialCollector, Trials
 
 
 def train_rl2(
@@ -140,16 +26,16 @@ def train_rl2(
     envs: Any,
     *,
     updates: int,
-    seed: int,  # update u draws from a generator made of (seed, u)
-    epochs: int = 4,  # passes of an update over its trials
-    minibatches: int = 4,  # of each pass; each holds whole trials
-    learning_rate: float = 1e-3,  # falls to 0, as does
+    seed: int,
+    epochs: int = 4,
+    minibatches: int = 4,
+    learning_rate: float = 1e-3,
     entropy_weight: float = 0.02,
     gamma: float = 0.99,
     lambda_: float = 0.95,
     epsilon: float = 0.2,
     value_weight: float = 0.5,
-    reward_scale: float = 1.0,  # for learning only; best if a trial's sum is about 1
+    reward_scale: float = 1.0,
     max_grad_norm: float = 0.5,
     callback: Callable[[History], bool | None] | None = None,
 ) -> History:
@@ -157,16 +43,40 @@ def train_rl2(
 
     Each update meets ``envs.num_envs`` new students. An update is PPO's own
     (:func:`refimpl.ppo.objectives.make_improve`) with a trial in place of a step, so
-    that gradients flow back through a student's whole history. Returns
-    :class:`History`, whose returns are those of trials, in the environment's own units.
+    that gradients flow back through a student's whole history.
 
     The policy sees the rewards. Advantages are made from what was to be expected of
     them, if the environment tells (``infos["expected_reward"]``): the same gradient on
-    average, with less noise. ``callback`` is called after each update; training ends
-    if it returns True.
+    average, with less noise.
 
-    Raises a ValueError if ``minibatches`` does not divide the number of students, and
-    a FloatingPointError if an update leads to NaN or infinity.
+    Parameters
+    ----------
+    policy, envs
+        What learns, and where; all of the N students have to leave at the same step.
+    updates, seed : int
+        Update u draws from a generator made of (seed, u).
+    epochs, minibatches : int
+        Passes of an update over its trials; the parts of a pass, each of whole trials.
+    learning_rate, entropy_weight : float
+        Adam's rate and c2 of PPO's loss; both fall to 0.
+    gamma, lambda_, epsilon, value_weight, max_grad_norm
+        As for :func:`refimpl.ppo.train`.
+    reward_scale : float
+        For learning only; best if a trial's sum is then about 1.
+    callback : History -> bool or None, optional
+        Called after each update; training ends if it returns True.
+
+    Returns
+    -------
+    :class:`refimpl.ppo.History`
+        Its returns are those of trials, in the environment's own units.
+
+    Raises
+    ------
+    ValueError
+        If ``minibatches`` does not divide the number of students.
+    FloatingPointError
+        If an update leads to NaN or infinity.
     """
     n = envs.num_envs
     if n % minibatches:
@@ -207,7 +117,10 @@ def train_rl2(
 def trial_advantages(
     trials: Trials, reward_scale: float, gamma: float, lambda_: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Generalized advantages and returns [N, T]; a trial ends with its last step."""
+    """Generalized advantages and returns [N, T]; a trial ends with its last step.
+
+    Of ``trials``, at ``reward_scale``; ``gamma`` and ``lambda_`` as ever.
+    """
     rewards, values = trials.expected.T * reward_scale, trials.values.T
     following = np.concatenate([values[1:], np.zeros_like(values[:1])])
     over = np.zeros(values.shape, bool)
@@ -222,6 +135,6 @@ def evaluate_rl2(
 ) -> Trials:
     """A trial of each of ``envs.num_envs`` new students, without learning by gradients.
 
-    By the likeliest actions or, if not greedy, drawn ones.
+    By the likeliest actions of ``policy`` or, if not ``greedy``, drawn ones.
     """
     return TrialCollector(policy, envs).collect(np.random.default_rng(seed), greedy)

@@ -1,4 +1,8 @@
-"""What PPO maximizes, how far an update went, and the update itself."""
+"""What PPO maximizes, how far an update went, and the update itself.
+
+``log_prob`` and ``old_log_prob`` [B] are log pi(a|s) and log pi_old(a|s) of the actions
+that pi_old took in B steps, ``advantages`` [B] their advantages.
+"""
 
 from collections import namedtuple
 from collections.abc import Callable
@@ -6,15 +10,16 @@ from typing import Any
 
 import tensorflow as tf
 
-Array = Any  # a tensor, or what TensorFlow turns into one; one number for each step
-# What an update learns from; in each array a row for each step in each environment.
+#: a tensor [B], or what TensorFlow turns into one; one number for each step
+Array = Any
+#: What an update learns from; in each array a row for each step in each environment.
 Batch = namedtuple(
     "Batch", "observations actions old_log_prob advantages returns valid"
 )
 
 
 def mean(x: Array) -> tf.Tensor:
-    """The mean of all entries; 0 if there are none."""
+    """The mean of all entries of ``x`` [...]; 0 if there are none."""
     return tf.math.divide_no_nan(tf.reduce_sum(x), tf.cast(tf.size(x), x.dtype))
 
 
@@ -29,9 +34,10 @@ def clipped_surrogate(
 ) -> tf.Tensor:
     """L^CLIP = mean min(r A, clip(r, 1 - epsilon, 1 + epsilon) A), to be maximized.
 
-    Equation (7) of Schulman et al. (2017). r = pi(a|s) / pi_old(a|s), the ratio of
-    the probabilities of the action taken. Only ``log_prob`` carries a gradient.
-    Raises a ValueError if shapes differ: (N,) and (N, 1) would broadcast to (N, N).
+    Equation (7) of Schulman et al. (2017). ``epsilon`` is how far the ratio may go, r =
+    pi(a|s) / pi_old(a|s), of the probabilities of the action taken. Only ``log_prob``
+    carries a gradient. Raises a ValueError if shapes differ: (N,) and (N, 1) would
+    broadcast to (N, N).
     """
     ratio = tf.exp(_log_ratio(log_prob, old_log_prob, advantages))
     advantages = tf.stop_gradient(advantages)
@@ -45,7 +51,7 @@ def penalized_surrogate(
     """L^KLPEN = mean(r A) - beta KL, to be maximized: PPO's second variant.
 
     Equation (8) of Schulman et al. (2017), with :func:`approximate_kl`;
-    :func:`adapt_beta` chooses beta.
+    :func:`adapt_beta` chooses ``beta``. Raises a ValueError if shapes differ.
     """
     ratio = tf.exp(_log_ratio(log_prob, old_log_prob, advantages))
     gain = mean(ratio * tf.stop_gradient(advantages))
@@ -53,7 +59,7 @@ def penalized_surrogate(
 
 
 def adapt_beta(beta: float, kl: float, target: float = 0.01) -> float:
-    """The next beta: half if KL < target / 1.5, double if KL > 1.5 target.
+    """The next ``beta``: half if ``kl`` < ``target`` / 1.5, double if > 1.5 ``target``.
 
     Section 4 of Schulman et al. (2017).
     """
@@ -66,7 +72,7 @@ def approximate_kl(log_prob: Array, old_log_prob: Array) -> tf.Tensor:
     """mean((r - 1) - log r) >= 0: KL(pi_old, pi), from actions that pi_old took.
 
     The estimator k3 of Schulman's note "Approximating KL divergence" (2020):
-    unbiased, and no term of it is negative.
+    unbiased, and no term of it is negative. Raises a ValueError if shapes differ.
     """
     log_ratio = _log_ratio(log_prob, old_log_prob)
     # Rounding can leave a term just below 0, hence relu.
@@ -83,7 +89,8 @@ def ppo_loss(
 ) -> tuple[tf.Tensor, ...]:
     """-(L^SURROGATE - c1 L^VF + c2 S); with it log pi(a|s), and S.
 
-    Equation (9) of Schulman et al. (2017).
+    Equation (9) of Schulman et al. (2017), with weights ``c1``, ``c2``: of ``policy``
+    on ``batch``, where ``surrogate`` has its epsilon or beta from ``strength``.
     """
     output, values = policy(batch.observations)
     log_prob = policy.distribution.log_prob(output, batch.actions)
@@ -97,7 +104,11 @@ def ppo_loss(
 def make_improve(
     policy: Any, optimizer: Any, loss: Callable, max_grad_norm: float, max_kl: float
 ) -> Callable[..., tuple[tf.Tensor, ...]]:
-    """All steps of an update in one call; it returns KL, clip fraction, entropy."""
+    """All steps of an update in one call; it returns KL, clip fraction, entropy.
+
+    Each step of ``optimizer`` lowers ``loss`` of ``policy`` on a row of minibatches
+    [steps, rows]; ``max_grad_norm`` and ``max_kl`` as for :func:`refimpl.ppo.train`.
+    """
 
     @tf.function
     def improve(batch: Batch, minibatches: tf.Tensor, strength: tf.Tensor) -> tuple:
@@ -120,7 +131,7 @@ def make_improve(
 
 
 def experience(batch: Batch, rows: tf.Tensor) -> Batch:
-    """These rows of a batch, without resets."""
+    """These ``rows`` [n] of a ``batch``, without resets."""
     rows = tf.boolean_mask(rows, tf.gather(batch.valid, rows))
     return Batch(*(tf.gather(array, rows) for array in batch))
 

@@ -11,31 +11,35 @@ from gymnasium.spaces import Box, Discrete
 
 
 class Categorical:
-    """One of n actions; the actor's output [..., n] are logits."""
+    """One of n actions of ``space``; the actor's output are ``logits`` [..., n]."""
 
     def __init__(self, space: Discrete) -> None:
         self.size, self.start = int(space.n), int(space.start)
 
     def noise(self, rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
+        """What :meth:`sample` needs for ``shape`` actions, [..., n]."""
         return rng.gumbel(size=(*shape, self.size)).astype(np.float32)
 
     def sample(self, logits: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-        """The Gumbel-max trick; with noise 0, the likeliest action."""
+        """The Gumbel-max trick, [..., n] to [...]; with ``noise`` 0, the likeliest."""
         return tf.argmax(logits + noise, axis=-1)
 
     def log_prob(self, logits: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+        """log P of ``actions`` [...]: [...]."""
         return -tf.nn.sparse_softmax_cross_entropy_with_logits(actions, logits)
 
     def entropy(self, logits: tf.Tensor) -> tf.Tensor:
+        """In nats, [...]."""
         log_probs = tf.nn.log_softmax(logits)
         return -tf.reduce_sum(tf.exp(log_probs) * log_probs, axis=-1)
 
     def executed(self, actions: np.ndarray) -> np.ndarray:
+        """The ``actions`` [...] as the environment counts them."""
         return actions + self.start
 
 
 class Gaussian(keras.layers.Layer):
-    """d real numbers; the actor's output [..., d] is their mean.
+    """d real numbers, in ``space``; the actor's output is their ``mean`` [..., d].
 
     The logarithm of the deviation is a weight, the same whatever is observed.
     """
@@ -46,23 +50,26 @@ class Gaussian(keras.layers.Layer):
         self.log_std = self.add_weight(shape=space.shape, initializer="zeros")
 
     def noise(self, rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
+        """What :meth:`sample` needs for ``shape`` actions, [..., d]."""
         return rng.standard_normal(size=(*shape, self.size), dtype=np.float32)
 
     def sample(self, mean: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-        """With noise 0, the mean."""
+        """Actions [..., d]; with ``noise`` 0, the mean."""
         return mean + tf.exp(self.log_std) * noise
 
     def log_prob(self, mean: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+        """The log of the density of ``actions`` [..., d]: [...]."""
         z = (actions - mean) / tf.exp(self.log_std)
         each = -0.5 * (z**2 + math.log(2 * math.pi)) - self.log_std
         return tf.reduce_sum(each, axis=-1)
 
     def entropy(self, mean: tf.Tensor) -> tf.Tensor:
+        """In nats, [...]."""
         each = self.log_std + 0.5 * math.log(2 * math.pi * math.e)
         return tf.reduce_sum(each + tf.zeros_like(mean), axis=-1)
 
     def executed(self, actions: np.ndarray) -> np.ndarray:
-        """Within the bounds; remembered is what was sampled."""
+        """The ``actions`` [..., d] within bounds; remembered is what was sampled."""
         return actions.clip(self.space.low, self.space.high).astype(self.space.dtype)
 
 
@@ -70,9 +77,10 @@ class ActorCritic(keras.Model):
     """A tanh network for the ``distribution`` of actions, and one for the value.
 
     Called with observations [B, D], it returns the actor's output [B, ...] and the
-    values [B]. Weights start orthogonal, from ``seed``, and biases at 0. If ``masked``,
-    the last n numbers of an observation say which of the n actions are allowed.
-    Raises a ValueError if a space of ``envs``, a vector environment, is not supported.
+    values [B]. ``hidden`` gives the widths of both. Weights start orthogonal, from
+    ``seed``, and biases at 0. If ``masked``, the last n numbers of an observation say
+    which of the n actions are allowed. Raises a ValueError if a space of ``envs``, a
+    vector environment, is not supported.
     """
 
     def __init__(
@@ -96,7 +104,10 @@ class ActorCritic(keras.Model):
 
 
 def distribution_for(envs: Any, discrete: bool = False) -> Any:
-    """What the actions need to be drawn; ValueError if a space is not supported."""
+    """What the actions need to be drawn, :class:`Categorical` or :class:`Gaussian`.
+
+    A ValueError if a space of ``envs`` is not supported, or not ``discrete`` if asked.
+    """
     seen, chosen = envs.single_observation_space, envs.single_action_space
     kinds = {Discrete: Categorical} | ({} if discrete else {Box: Gaussian})
     kind = kinds.get(type(chosen))
@@ -109,7 +120,7 @@ def distribution_for(envs: Any, discrete: bool = False) -> Any:
 
 
 class MaskedActor(keras.Model):
-    """The logits of ``net``, for allowed actions only."""
+    """The logits [B, n] of ``net``, for allowed actions only."""
 
     def __init__(self, net: Any) -> None:
         super().__init__()
@@ -121,14 +132,14 @@ class MaskedActor(keras.Model):
 
 
 def allowed_only(logits: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """-1e9 where the mask has no 1: a probability of exactly 0, and no NaN."""
+    """``logits`` [..., n], -1e9 where ``mask`` has no 1: probability 0, and no NaN."""
     return tf.where(mask == 1, logits, -1e9)
 
 
 def tanh_network(
     sizes: Sequence[int], last_gain: float, rng: np.random.Generator
 ) -> Any:
-    """Tanh layers with gain sqrt(2), then a linear one."""
+    """Tanh layers of ``sizes``, gain sqrt(2); the last linear, with ``last_gain``."""
     model = keras.Sequential([keras.Input((sizes[0],))])
     for i, units in enumerate(sizes[1:], start=2):
         activation, gain = ("tanh", 2**0.5) if i < len(sizes) else (None, last_gain)

@@ -13,17 +13,18 @@ class Rollout(NamedTuple):
     The step after an episode's end is a reset, no experience: ``valid`` is False.
     """
 
-    episodes: list[tuple[int, float]]  # that ended: the environment, the return
-    observations: np.ndarray  # [T + 1, N, D]
-    actions: np.ndarray  # [T, N, ...], as they were sampled
-    rewards: np.ndarray  # [T, N], as are the next three
-    terminated: np.ndarray
-    truncated: np.ndarray
-    valid: np.ndarray
+    #: of each that ended, the environment and the return
+    episodes: list[tuple[int, float]]
+    observations: np.ndarray  #: [T + 1, N, D]
+    actions: np.ndarray  #: [T, N, ...], as they were sampled
+    rewards: np.ndarray  #: [T, N]
+    terminated: np.ndarray  #: [T, N] of bool, as are the next two
+    truncated: np.ndarray  #: whether the episode was cut off here
+    valid: np.ndarray  #: whether the step was experience
 
 
 class Collector:
-    """A policy at work in its environments; it knows where each episode stands.
+    """``policy`` at work in its environments; it knows where each episode stands.
 
     A call of TensorFlow costs more than a small network. So one call acts for a
     whole rollout: the loop over time is inside, and calls the environments back.
@@ -44,7 +45,10 @@ class Collector:
         self.returns = np.zeros(self.envs.num_envs)
 
     def collect(self, noise: np.ndarray) -> Rollout:
-        """Act, after :meth:`reset`, with each of the T rows of ``noise`` [T, N, P]."""
+        """Act, after :meth:`reset`, with each of the T rows of ``noise`` [T, N, P].
+
+        Raises a ValueError if an observation is not finite.
+        """
         first, self.error = self.observations, None
         self.steps: list[tuple] = []
         self.episodes: list[tuple[int, float]] = []

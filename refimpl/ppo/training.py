@@ -1,9 +1,11 @@
-"""The loop: act, estimate advantages, take epochs of minibatch steps; again."""
+"""The loop: act, estimate advantages, take epochs of minibatch steps; again.
+
+A long module, since ``train`` has many settings, and says what each of them is.
+"""
 
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,48 +18,10 @@ from tqdm import tqdm
 from refimpl.checks import check_count
 from refimpl.ppo.advantages import compute_advantages
 from refimpl.ppo.checkpoint import load_arrays, save_arrays
+from refimpl.ppo.history import History, explained_variance, linear_schedule
 from refimpl.ppo.objectives import Batch, clipped_surrogate, make_improve, ppo_loss
 from refimpl.ppo.policies import ActorCritic
 from refimpl.ppo.rollout import Collector
-
-
-@dataclass
-class History:
-    """What ``train`` reports: in each list an entry for each update.
-
-    KL, clip fraction and entropy are those of the updated policy, over all steps
-    that it learned from; explained variance is that of the values before.
-    """
-
-    steps: list[int] = field(default_factory=list)  # so far, without resets
-    returns: list[list[float]] = field(default_factory=list)  # of episodes that ended
-    kl: list[float] = field(default_factory=list)  # from the policy that acted
-    # Steps whose ratio is off 1 by more than strength; with beta it means nothing.
-    clip_fraction: list[float] = field(default_factory=list)
-    entropy: list[float] = field(default_factory=list)  # in nats
-    # 1 - Var(returns - values) / Var(returns): 1 is perfect, 0 is worth nothing.
-    explained_variance: list[float] = field(default_factory=list)
-    strength: list[float] = field(default_factory=list)  # epsilon or beta
-
-    def add(self, *entry: Any) -> None:
-        """One update's entry for each list, in their order."""
-        for column, new in zip(vars(self).values(), entry, strict=True):
-            column.append(new)
-
-    def mean_return(self, episodes: int = 100) -> float:
-        """Of the latest episodes that ended; NaN while there is none."""
-        latest = [total for ended in self.returns for total in ended][-episodes:]
-        return float(np.mean(latest)) if latest else math.nan
-
-
-def explained_variance(returns: np.ndarray, values: np.ndarray) -> float:
-    """1 - Var(returns - values) / Var(returns)."""
-    return 1 - float((returns - values).var() / max(returns.var(), 1e-8))
-
-
-def linear_schedule(done: float) -> float:
-    """From 1, when nothing is done, to 0."""
-    return 1 - done
 
 
 def train(
@@ -65,20 +29,20 @@ def train(
     envs: Any,
     *,
     updates: int,
-    seed: int,  # update u draws from a generator made of (seed, u)
-    rollout_steps: int = 128,  # in each environment, before each update
-    epochs: int = 4,  # passes of an update over these steps
-    minibatches: int = 4,  # of each pass
+    seed: int,
+    rollout_steps: int = 128,
+    epochs: int = 4,
+    minibatches: int = 4,
     learning_rate: float = 2.5e-4,
-    schedule: Callable[[float], float] = linear_schedule,  # share done -> factor
+    schedule: Callable[[float], float] = linear_schedule,
     gamma: float = 0.99,
     lambda_: float = 0.95,
     surrogate: Callable[..., tf.Tensor] = clipped_surrogate,
-    strength: float = 0.2,  # the surrogate's epsilon or beta
-    adapt: Callable[[float, float], float] | None = None,  # strength, KL -> the next
-    value_weight: float = 0.5,  # c1 of their equation (9)
-    entropy_weight: float = 0.01,  # c2
-    max_grad_norm: float = 0.5,  # a gradient of larger global norm is scaled down
+    strength: float = 0.2,
+    adapt: Callable[[float, float], float] | None = None,
+    value_weight: float = 0.5,
+    entropy_weight: float = 0.01,
+    max_grad_norm: float = 0.5,
     max_kl: float = math.inf,
     callback: Callable[[History], bool | None] | None = None,
     checkpoint: str | Path | None = None,
@@ -86,19 +50,46 @@ def train(
 ) -> History:
     """Improve a policy, in place: algorithm 1 of Schulman et al. (2017).
 
-    The progress bar shows what :class:`History` defines, and the mean return of the
-    last 100 episodes. A minibatch whose KL exceeds ``max_kl`` ends an update, before
-    the step it would have made. ``callback`` is called after each update; training
-    ends if it returns True. ``adapt`` may be :func:`adapt_beta`.
+    The progress bar shows what :class:`refimpl.ppo.History` defines, and the mean
+    return of the last 100 episodes.
 
-    ``checkpoint`` is an .npz file, written every ``checkpoint_every`` updates and
-    after the last of ``updates``. If it exists, training goes on from it and ends just
-    as without interruption: all environments are reset at each checkpoint, interrupted
-    or not, since Gymnasium cannot store where they stand. It must have been made with
-    the same settings, ``updates`` among them, since the schedule depends on it.
+    Parameters
+    ----------
+    policy, envs
+        What learns, and N environments that reset on the next step.
+    updates, seed : int
+        Update u draws from a generator made of (seed, u).
+    rollout_steps, epochs, minibatches : int
+        T steps in each environment before each update; passes of the update over these;
+        and the parts of a pass, as many in each of them, or ValueError.
+    learning_rate, schedule : float, share of the updates done -> factor
+        Adam's rate is their product.
+    gamma, lambda_ : float
+        As for :func:`compute_advantages`.
+    surrogate, strength, adapt : function, float, (strength, KL) -> the next strength
+        What is maximized, and its epsilon or beta; ``adapt`` may be :func:`adapt_beta`.
+    value_weight, entropy_weight : float
+        c1 and c2 of their equation (9).
+    max_grad_norm, max_kl : float
+        A gradient of larger global norm is scaled down. A minibatch of larger KL ends
+        an update, before the step it would have made.
+    callback : History -> bool or None, optional
+        Called after each update; training ends if it returns True.
+    checkpoint, checkpoint_every : path, int
+        An .npz file, written every so many updates and after the last. If it exists,
+        training goes on from it and ends just as without interruption: all environments
+        are reset at each checkpoint, interrupted or not, since Gymnasium cannot store
+        where they stand. It must have been made with the same settings, ``updates``
+        among them, since the schedule depends on it.
 
-    Raises a ValueError if an argument, a reward or an observation is not what it
-    should be, and a FloatingPointError if an update leads to NaN or infinity.
+    Raises
+    ------
+    ValueError
+        If an argument, a reward or an observation is not what it should be.
+    FileNotFoundError
+        If there is no folder for the checkpoint.
+    FloatingPointError
+        If an update leads to NaN or infinity.
     """
     given: dict = {n: getattr(v, "__qualname__", v) for n, v in locals().items()}
     given |= {"policy": [v.shape for v in policy.variables], "envs": envs.num_envs}
@@ -170,14 +161,17 @@ def train(
 
 
 def flat(array: np.ndarray) -> np.ndarray:
-    """[T, N, ...] as [T N, ...]: row t N + n is step t in environment n."""
+    """``array`` [T, N, ...] as [T N, ...]: row t N + n is step t in environment n."""
     return array.reshape(-1, *array.shape[2:])
 
 
 def evaluate(
     policy: ActorCritic, envs: Any, episodes: int = 1, *, seed: int, greedy: bool = True
 ) -> np.ndarray:
-    """Returns [N, episodes] of the likeliest actions or, if not greedy, drawn ones."""
+    """Returns [N, ``episodes``] of a ``policy`` in N ``envs``, one row for each.
+
+    By the likeliest actions or, if not ``greedy``, drawn ones.
+    """
     collector, rng = Collector(envs, policy), np.random.default_rng(seed)
     collector.reset(int(rng.integers(2**31)))
     returns: list[list[float]] = [[] for _ in range(envs.num_envs)]

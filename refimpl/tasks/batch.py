@@ -119,8 +119,8 @@ def rmse(prediction: np.ndarray, batch: TaskBatch) -> float:
     return float(np.sqrt(np.mean(error**2)))
 
 
-def summarize(losses: np.ndarray, confidence: float = 0.95) -> dict[str, np.ndarray]:
-    """Mean, median, and the mean's confidence interval, over tasks.
+def summarize(losses: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean, median, and the mean's 95 % confidence interval, over tasks.
 
     ``losses`` [..., M] are, for example, what ``evaluate`` returns; the result
     has "mean", "median", "low" and "high", each [...]. The interval is
@@ -131,7 +131,7 @@ def summarize(losses: np.ndarray, confidence: float = 0.95) -> dict[str, np.ndar
     if losses.shape[-1] < 2:
         raise ValueError(f"losses: expected 2 tasks or more, got {losses.shape[-1]}")
     mean, error = losses.mean(axis=-1), scipy.stats.sem(losses, axis=-1)
-    half = error * scipy.stats.t.ppf((1 + confidence) / 2, losses.shape[-1] - 1)
+    half = error * scipy.stats.t.ppf(0.975, losses.shape[-1] - 1)
     median = np.median(losses, axis=-1)
     return {"mean": mean, "median": median, "low": mean - half, "high": mean + half}
 

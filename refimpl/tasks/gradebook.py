@@ -1,4 +1,7 @@
-"""A teacher's own table of answers, CSV or Parquet: a student is a task."""
+"""A teacher's own table of answers, CSV or Parquet: a student is a task.
+
+A long module, since a third of it says what a file may look like.
+"""
 
 from __future__ import annotations
 
@@ -134,7 +137,7 @@ class GradebookTasks:
     def sample(
         self, tasks: int, shots: int, split: str, rng: np.random.Generator
     ) -> TaskBatch:
-        """Draw ``tasks`` different students of a split, and which answers are known.
+        """Draw ``tasks`` different students of ``split``, and which answers are known.
 
         ``shots`` is K, from 0 to ``min_answers - 1``. The batch's shapes are [M, K, 1]
         and [M, Q, 1], item and score; Q is the largest number of queries of a student,
@@ -145,7 +148,7 @@ class GradebookTasks:
         return self._batch(students, shots, rng)
 
     def all(self, shots: int, split: str, rng: np.random.Generator) -> TaskBatch:
-        """Every student of a split, once. As :meth:`sample`."""
+        """Every student of ``split``, once. As :meth:`sample`."""
         check_rng(rng)
         return self._batch(rows_of(self.splits, split), shots, rng)
 
@@ -172,7 +175,10 @@ class GradebookTasks:
 def scatter(
     task: np.ndarray, place: np.ndarray, x: np.ndarray, y: np.ndarray, tasks: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x, y [tasks, K, 1] and mask [tasks, K] of examples [n]."""
+    """x, y [``tasks``, K, 1] and mask [``tasks``, K] of n examples.
+
+    ``task``, ``place``, ``x`` and ``y``, each [n], say whose, where and which they are.
+    """
     arrays = np.zeros((3, tasks, place.max(initial=0) + 1), np.float32)
     arrays[:, task, place] = x, y, np.ones(len(x))
     return arrays[0, ..., None], arrays[1, ..., None], arrays[2]

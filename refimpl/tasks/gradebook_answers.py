@@ -1,4 +1,7 @@
-"""From a table of text to answers: who, which item, which score, checked and coded."""
+"""From a table of text to answers: who, which item, which score, checked and coded.
+
+A long module, since each thing that can be wrong in a table is told by its own message.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +31,12 @@ SHOWN = 3  # how many examples a message gives
 class Answers(NamedTuple):
     """The n answers of a table, sorted by student, then time if given, then item."""
 
-    student: np.ndarray  # int32 [n], the places of the sorted identifiers
-    item: np.ndarray  # int32 [n], places in ``items``
-    score: np.ndarray  # float32 [n]
-    row: np.ndarray  # int64 [n], where in the file; the header is row 1
-    items: list[str]  # sorted names
-    students: int  # how many there are, with or without answers
+    student: np.ndarray  #: int32 [n], the places of the sorted identifiers
+    item: np.ndarray  #: int32 [n], places in ``items``
+    score: np.ndarray  #: float32 [n]
+    row: np.ndarray  #: int64 [n], where in the file; the header is row 1
+    items: list[str]  #: sorted names
+    students: int  #: how many there are, with or without answers
 
 
 def read_answers(
@@ -45,7 +48,7 @@ def read_answers(
     ignore: Sequence[str],
     score_range: tuple[float, float] | None,
 ) -> Answers:
-    """Read, check and code a table; arguments and errors as of ``GradebookTasks``.
+    """Read, check and code a table; arguments and errors as for ``GradebookTasks``.
 
     Identifiers live only as long as this function runs.
     """

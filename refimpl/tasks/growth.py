@@ -45,6 +45,11 @@ class GrowthTasks:
         What the data say about each child: "female" (bool), "ethnicity" ("Black",
         "Hispanic" or "other", as the data's own columns have it), and "low income", the
         percentage of the school's pupils from families with a low income.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``fold`` is no integer from 0 to 4.
     """
 
     def __init__(self, fold: int | None = None) -> None:
@@ -96,7 +101,7 @@ class GrowthTasks:
         return self._batch(draw_students(children, tasks, rng), shots)
 
     def all(self, shots: int, split: str) -> TaskBatch:
-        """Every child of a split, once; shapes and errors as for :meth:`sample`."""
+        """Every child of ``split``, once; all else as for :meth:`sample`."""
         return self._batch(rows_of(self.splits, split), shots)
 
     def _batch(self, rows: np.ndarray, shots: int) -> TaskBatch:

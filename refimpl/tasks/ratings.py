@@ -81,7 +81,7 @@ class RatingTasks:
         return self._batch(draw_students(students, tasks, rng), shots, rng)
 
     def all(self, shots: int, split: str, rng: np.random.Generator) -> TaskBatch:
-        """Everyone in a split with more than ``shots`` ratings. As :meth:`sample`."""
+        """Everyone of ``split`` with more than ``shots`` ratings. As :meth:`sample`."""
         check_rng(rng)
         return self._batch(self._with_queries(shots, split), shots, rng)
 
@@ -100,7 +100,7 @@ class RatingTasks:
 
 
 def pad(rows: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x, y [M, K, 1] and mask [M, K], K the largest, from each task's pairs [n, 2]."""
+    """x, y [M, K, 1] and mask [M, K], K the largest, of ``rows``, M of pairs [n, 2]."""
     shape = len(rows), max(1, *map(len, rows)), 1
     x, y, mask = np.zeros((3, *shape), np.float32)
     for i, own in enumerate(rows):

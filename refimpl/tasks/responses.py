@@ -100,7 +100,7 @@ class ResponseTasks:
     def all(
         self, shots: int, split: str, rng: np.random.Generator, queries: int = 40
     ) -> TaskBatch:
-        """Everyone in a split, once; only items are drawn. As :meth:`sample`."""
+        """Everyone of ``split``, once; only items are drawn. As :meth:`sample`."""
         check_rng(rng)
         return self._batch(rows_of(self.splits, split), shots, rng, queries)
 

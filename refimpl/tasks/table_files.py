@@ -56,7 +56,7 @@ def open_table(path: str | Path, column: str) -> tuple[list[str], pl.LazyFrame]:
 
 
 def collect(table: pl.LazyFrame) -> pl.DataFrame:
-    """Evaluate a lazy table; a failure of Polars becomes one that quotes no cell."""
+    """Evaluate a lazy ``table``; a failure is a ValueError that quotes no cell."""
     import polars as pl
 
     try:

@@ -207,39 +207,3 @@ def test_bad_input_is_named():
 def test_a_policy_that_breaks_stops_the_training():
     with pytest.raises((FloatingPointError, ValueError), match="finite"):
         trained(updates=5, learning_rate=float("inf"))
-
-
-class Masked(Episodes):
-    """Two actions, of which only the second is allowed after the first step."""
-
-    def __init__(self):
-        super().__init__()
-        self.single_observation_space = gym.spaces.Box(0, 1, (3,), np.float32)
-
-    def reset(self, **_):
-        return self.seen(super().reset()[0])
-
-    def step(self, actions):
-        seen, *others = super().step(actions)
-        return self.seen(seen)[0], *others
-
-    def seen(self, constant):
-        mask = np.ones((self.num_envs, 2), np.float32)
-        mask[:, 0] = self.t == 0
-        return np.concatenate([constant, mask], axis=1), {}
-
-
-def test_a_masked_action_is_never_taken_and_breaks_no_gradient():
-    envs = Masked()
-    policy = RecurrentActorCritic(envs, 8, seed=0, masked=True)
-    trials = evaluate_rl2(policy, envs, seed=0, greedy=False)
-    assert set(trials.actions[:, 0]) == {0, 1}
-    assert (trials.actions[:, 1:] == 1).all()
-    with tf.GradientTape() as tape:
-        output, _ = policy(trials.inputs)
-        chances = tf.nn.softmax(output)
-        entropy = tf.reduce_sum(policy.distribution.entropy(output))
-    assert (chances[:, 1:, 0] == 0).numpy().all()
-    assert entropy > 0
-    gradients = tape.gradient(entropy, policy.actor.trainable_variables)
-    assert all(np.isfinite(gradient).all() for gradient in gradients)
