@@ -14,6 +14,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 from IPython import get_ipython
 from IPython.display import HTML, Markdown
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -48,10 +49,26 @@ STYLE: Any = {
     "ytick.color": COLORS["black"],
 }
 
+# For the names in a class's own table: where DejaVu lacks a letter, such as all of
+# Chinese, Japanese and Korean, the first of these that the machine has is asked.
+FONTS = (
+    *(
+        "Noto Sans CJK SC",
+        "Noto Sans CJK JP",
+        "Source Han Sans SC",
+        "Droid Sans Fallback",
+    ),
+    *("Microsoft YaHei", "SimHei", "PingFang SC", "PingFang HK", "Hiragino Sans GB"),
+    *("Arial Unicode MS", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei"),
+)
+
 
 def use_house_style() -> None:
     """Draw all following figures in the book's style, sharp on any screen."""
     plt.rcParams.update(STYLE)
+    there = set(font_manager.get_font_names())
+    fallback = [font for font in FONTS if font in there]
+    plt.rcParams["font.family"] = ["DejaVu Sans", *fallback]
     if get_ipython() is not None:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 

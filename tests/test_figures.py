@@ -3,6 +3,7 @@
 import html
 import re
 
+import matplotlib as mpl
 import pytest
 
 from refimpl.figures import show_source, step_through, use_house_style
@@ -57,3 +58,12 @@ def test_show_source_is_the_running_code_without_its_docstring():
 
 def test_the_house_style_works_outside_jupyter():
     use_house_style()
+
+
+def test_letters_that_the_first_font_lacks_are_asked_of_installed_ones(monkeypatch):
+    """A class's items may have Chinese names; a font that is not there only warns."""
+    fonts = ["DejaVu Sans", "SimHei", "Arial"]
+    monkeypatch.setattr("matplotlib.font_manager.get_font_names", lambda: fonts)
+    with mpl.rc_context():
+        use_house_style()
+        assert mpl.rcParams["font.family"] == ["DejaVu Sans", "SimHei"]
