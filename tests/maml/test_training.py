@@ -110,6 +110,18 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, change, message):
         meta_train(**settings | change)
 
 
+def test_a_dict_of_plain_numbers_is_as_one_rate_for_all(tmp_path):
+    (one, _), (each, _) = start(), start()
+    rates = {name: 0.01 for name, _ in each.named_parameters()}
+    path = tmp_path / "run.safetensors"
+    for iterations in (2, 4):  # the second goes on from the first: the settings agree
+        meta_train(
+            each, draw, 1, rates, iterations=iterations, seed=0, checkpoint=path
+        )
+    meta_train(one, draw, 1, 0.01, iterations=4, seed=0)
+    assert all(map(torch.allclose, one.parameters(), each.parameters()))
+
+
 class Silent(torch.nn.Module):
     """Its repr does not tell its size."""
 
