@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from refimpl import figures
 from refimpl.figures import show_source, step_through, use_house_style
 from refimpl.tasks import rmse
 
@@ -57,3 +58,20 @@ def test_show_source_is_the_running_code_without_its_docstring():
 
 def test_the_house_style_works_outside_jupyter():
     use_house_style()
+
+
+def test_code_without_a_docstring_is_shown_whole():
+    def double(x):
+        return 2 * x
+
+    assert "def double(x):\n    return 2 * x\n```" in show_source(double).data
+
+
+def test_in_jupyter_figures_are_sharp(monkeypatch):
+    formats = []
+    monkeypatch.setattr(figures, "get_ipython", object)
+    monkeypatch.setattr(
+        "matplotlib_inline.backend_inline.set_matplotlib_formats", formats.append
+    )
+    use_house_style()
+    assert formats == ["retina"]

@@ -71,8 +71,8 @@ def expected_known(known: np.ndarray, rates: Rates) -> np.ndarray:
 
     ``known`` may be 0 or 1, or probabilities.
     """
-    each = Rates(*(np.reshape(value, (-1, 1)) for value in vars(rates).values()))
-    return chances(known[:, None, :], np.arange(SKILLS), each).sum(axis=2)
+    practiced = np.arange(SKILLS)
+    return chances(known[:, None, :], practiced, rates.columns()).sum(axis=2)
 
 
 def oracle(seen: np.ndarray, envs: Any, rng: np.random.Generator) -> np.ndarray:

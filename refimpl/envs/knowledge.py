@@ -38,6 +38,11 @@ class Rates:
     guess: Any  #: g, P(right, if not known)
     slip: Any  #: s, P(wrong, if known)
 
+    def columns(self, axes: int = 1) -> Rates:
+        """The rates as [N, 1, ...], with ``axes`` ones; N is 1 if they are numbers."""
+        shape = -1, *[1] * axes
+        return Rates(*(np.reshape(rate, shape) for rate in vars(self).values()))
+
 
 # Fitted by ``benchmarks.student_rates`` to ASSISTments 2009-10 (skill builder, the file
 # of Piech et al. 2015), 41 skills, 3,259 students. POOLED, one set for everybody, as a
