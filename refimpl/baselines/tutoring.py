@@ -18,7 +18,7 @@ from refimpl.envs.knowledge import POOLED, SKILLS, Rates, chances
 #: seen [N, 7 or 12], a Tutor and a generator -> skills [N]
 Rule = Callable[[np.ndarray, Any, np.random.Generator], np.ndarray]
 
-# The rates behind the skill bars of Corbett & Anderson's tutors: nothing is forgotten.
+#: The rates behind the skill bars of Corbett & Anderson's tutors: nothing is forgotten.
 CLASSIC = replace(POOLED, forget=0.0)
 
 
