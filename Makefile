@@ -10,7 +10,7 @@ PORT ?= 8000
 export OMP_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help book test pdf dist screenshots slides assignments lab notebooks serve bench lint lock links binder clean
+.PHONY: help book test pdf dist screenshots slides assignments lab notebooks serve bench coverage mutants lint lock links binder clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -52,6 +52,11 @@ screenshots: book  ## Photograph the book for README.md (needs Chromium)
 
 test: $(VENV)/installed  ## Run every unit test and every notebook
 	$(BIN)/pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=300 tests notebooks
+
+UNITS = maml ppo envs tasks baselines own_class test_students.py test_figures.py
+coverage: $(VENV)/installed  ## Measure which lines of refimpl its unit tests run
+	$(BIN)/coverage run -m pytest $(UNITS:%=tests/%)
+	$(BIN)/coverage report
 
 lab: $(VENV)/installed  ## Open JupyterLab in notebooks/
 	$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -6,6 +6,7 @@ import re
 import matplotlib as mpl
 import pytest
 
+from refimpl import figures
 from refimpl.figures import show_source, step_through, use_house_style
 from refimpl.tasks import rmse
 
@@ -67,3 +68,20 @@ def test_letters_that_the_first_font_lacks_are_asked_of_installed_ones(monkeypat
     with mpl.rc_context():
         use_house_style()
         assert mpl.rcParams["font.family"] == ["DejaVu Sans", "SimHei"]
+
+
+def test_code_without_a_docstring_is_shown_whole():
+    def double(x):
+        return 2 * x
+
+    assert "def double(x):\n    return 2 * x\n```" in show_source(double).data
+
+
+def test_in_jupyter_figures_are_sharp(monkeypatch):
+    formats = []
+    monkeypatch.setattr(figures, "get_ipython", object)
+    monkeypatch.setattr(
+        "matplotlib_inline.backend_inline.set_matplotlib_formats", formats.append
+    )
+    use_house_style()
+    assert formats == ["retina"]

@@ -18,7 +18,7 @@ from refimpl.envs.knowledge import POOLED, SKILLS, Rates, chances
 #: seen [N, 7 or 12], a Tutor and a generator -> skills [N]
 Rule = Callable[[np.ndarray, Any, np.random.Generator], np.ndarray]
 
-# The rates behind the skill bars of Corbett & Anderson's tutors: nothing is forgotten.
+#: The rates behind the skill bars of Corbett & Anderson's tutors: nothing is forgotten.
 CLASSIC = replace(POOLED, forget=0.0)
 
 
@@ -71,8 +71,8 @@ def expected_known(known: np.ndarray, rates: Rates) -> np.ndarray:
 
     ``known`` may be 0 or 1, or probabilities.
     """
-    each = Rates(*(np.reshape(value, (-1, 1)) for value in vars(rates).values()))
-    return chances(known[:, None, :], np.arange(SKILLS), each).sum(axis=2)
+    practiced = np.arange(SKILLS)
+    return chances(known[:, None, :], practiced, rates.columns()).sum(axis=2)
 
 
 def oracle(seen: np.ndarray, envs: Any, rng: np.random.Generator) -> np.ndarray:

@@ -20,8 +20,7 @@ STATES = (np.arange(2**SKILLS)[:, None] >> np.arange(SKILLS) & 1).astype(float)
 
 def moves(rates: Rates) -> np.ndarray:
     """P(k' | k, a) for N students: [N, 32, 5, 32]. Each skill changes on its own."""
-    each = Rates(*(np.reshape(value, (-1, 1, 1)) for value in vars(rates).values()))
-    now = chances(STATES[:, None, :], np.arange(SKILLS), each)
+    now = chances(STATES[:, None, :], np.arange(SKILLS), rates.columns(axes=2))
     following = np.ones((*now.shape[:3], 1))
     for j in range(SKILLS):
         one = now[..., j, None]
@@ -49,8 +48,7 @@ def trace_states(
     exercise changes k: P(k') = sum_k P(k' | k, a) P(k | answer), with ``following``
     from :func:`moves`.
     """
-    each = Rates(*(np.reshape(value, (-1, 1)) for value in vars(rates).values()))
-    p_right = right_chance(STATES[:, practiced].T, each)
+    p_right = right_chance(STATES[:, practiced].T, rates.columns())
     belief = belief * np.where(right[:, None] == 1, p_right, 1 - p_right)
     belief /= belief.sum(axis=1, keepdims=True)
     rows = np.arange(len(belief)) if len(following) > 1 else 0

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 # NEEDS[j, i]: skill j builds on skill i. 0 is the foundation of 1 and 2, these two are
-# those of 3, and 3 is that of 4. While one of them is not known, j is learned at a
-# SLOWDOWN of its rate. Both are our choice, not measured, and so is it that the prior,
-# in data that of a skill by itself, holds for skills whose prerequisites are known.
+# those of 3, and 3 is that of 4. Our choice, not measured, as are SLOWDOWN and that the
+# prior, in data that of a skill by itself, holds once the prerequisites are known.
 SKILLS = 5
 NEEDS = np.zeros((SKILLS, SKILLS), dtype=bool)
 NEEDS[[1, 2, 3, 3, 4], [0, 0, 1, 2, 3]] = True
+#: The share of its rate at which a skill is learned while one that it needs is not.
 SLOWDOWN = 0.1
 
 
@@ -38,17 +38,23 @@ class Rates:
     guess: Any  #: g, P(right, if not known)
     slip: Any  #: s, P(wrong, if known)
 
+    def columns(self, axes: int = 1) -> Rates:
+        """The rates as [N, 1, ...], with ``axes`` ones; N is 1 if they are numbers."""
+        shape = -1, *[1] * axes
+        return Rates(*(np.reshape(rate, shape) for rate in vars(self).values()))
+
 
 # Fitted by ``benchmarks.student_rates`` to ASSISTments 2009-10 (skill builder, the file
-# of Piech et al. 2015), 41 skills, 3,259 students. POOLED, one set for everybody, as a
-# tutor would fit it: medians over skills of maximum likelihood estimates. MEDIAN and
-# SPREAD, if each student adds normal numbers to the logits of all skills' rates: the
-# median student, and the standard deviations of the logits. In these data, sorted by
-# skill, f is the chance from one exercise on a skill to the next one on it.
+# of Piech et al. 2015), 41 skills, 3,246 students. In these data, sorted by skill, f is
+# the chance from one exercise on a skill to the next one on it.
+#: One set for everybody, as a tutor would fit it to ASSISTments 2009-10; medians over
+#: skills of maximum likelihood estimates.
 POOLED = Rates(prior=0.680, learn=0.125, forget=0.014, guess=0.096, slip=0.191)
+#: The median student, if each adds normal numbers to the logits of all skills' rates.
 MEDIAN = Rates(prior=0.645, learn=0.270, forget=0.0197, guess=0.073, slip=0.188)
+#: The standard deviations of these numbers.
 SPREAD = Rates(prior=1.45, learn=2.02, forget=0.765, guess=0.871, slip=0.675)
-# Knowing must not hurt (else the model is degenerate: Baker, Corbett & Aleven 2008).
+#: Knowing must not hurt, else the model is degenerate (Baker, Corbett & Aleven 2008).
 HIGHEST = Rates(prior=1.0, learn=1.0, forget=1.0, guess=0.5, slip=0.5)
 
 

@@ -1,7 +1,10 @@
 """The baselines are as strong as they should be: by hand, and by known figures."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from statsmodels.regression.mixed_linear_model import MixedLM
 
 from refimpl.baselines import (
     direct_regression,
@@ -201,3 +204,16 @@ def test_trusted_level_wants_the_support_of_every_task():
     predict = trusted_level(children.all(1, "train"))
     with pytest.raises(ValueError, match="train: expected 2 support examples"):
         predict(children.all(2, "test"))
+
+
+def test_a_fit_that_does_not_converge_is_no_fit(monkeypatch):
+    unfinished = SimpleNamespace(converged=False)
+    monkeypatch.setattr(MixedLM, "fit", lambda *_, **__: unfinished)
+    with pytest.raises(RuntimeError, match="no convergence, degree 1"):
+        hierarchical_polynomial(curves([[1, 2], [2, 1]], [0, 1], [2]), degree=1)
+
+
+@pytest.mark.parametrize("baseline", [pooled_polynomial, hierarchical_polynomial])
+def test_a_degree_below_0_is_refused(baseline):
+    with pytest.raises(ValueError, match="degree: expected at least 0, got -1"):
+        baseline(curves([[1, 2], [2, 1]], [0, 1], [2]), degree=-1)

@@ -1,5 +1,7 @@
 """Crossed random effects, against statsmodels and a world that we know."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,3 +55,10 @@ def test_a_student_is_trusted_by_the_number_of_known_ratings(world):
     trust = 4 * t2 / (4 * t2 + s2)
     own = trust * residual[..., 0].mean(axis=1)
     np.testing.assert_allclose(prediction - plain, own[:, None] + 0 * plain, atol=1e-5)
+
+
+def test_an_optimum_that_was_not_reached_is_no_fit(world, monkeypatch):
+    stopped = SimpleNamespace(success=False, message="too many steps")
+    monkeypatch.setattr("scipy.optimize.minimize", lambda *_, **__: stopped)
+    with pytest.raises(RuntimeError, match="no convergence, too many steps"):
+        crossed_effects(world, 20)

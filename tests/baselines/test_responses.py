@@ -158,3 +158,8 @@ def test_items_that_all_answer_alike_leave_finite_forecasts(world):
         assert np.isfinite(made).all()
         assert made[world[2].query_x == 3].min() > 0.98
         assert made[world[2].query_x == 4].max() < 0.02
+
+
+def test_three_dimensions_are_refused(world):
+    with pytest.raises(ValueError, match="dims: expected 1 or 2, got 3"):
+        item_response(world[1], 20, dims=3)

@@ -132,3 +132,12 @@ def test_an_action_that_is_no_number_is_refused():
 def test_bad_settings_are_refused(arguments):
     with pytest.raises(ValueError, match=next(iter(arguments))):
         Navigation2D(1, **arguments)
+
+
+def test_drawn_tasks_are_goals_each_for_as_many_points():
+    envs = Navigation2D(6)
+    options = envs.draw_tasks(np.random.default_rng(0), 3)
+    envs.reset(seed=0, options=options)
+    assert (envs.goals[::2] == envs.goals[1::2]).all()
+    assert len(np.unique(envs.goals, axis=0)) == 3
+    assert (abs(envs.goals) <= 0.5).all()

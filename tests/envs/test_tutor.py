@@ -170,3 +170,11 @@ def test_bad_settings_are_refused():
         Tutor(1, exercises=0)
     with pytest.raises(ValueError, match="rates: expected prior from 0 to 1"):
         Tutor(2).reset(seed=0, options={"rates": POOLED})
+
+
+def test_drawn_tasks_are_students_each_for_as_many_units():
+    envs = Tutor(6)
+    envs.reset(seed=0, options=envs.draw_tasks(np.random.default_rng(0), 3))
+    for rate in vars(envs.rates).values():
+        assert (rate[::2] == rate[1::2]).all()
+    assert len(np.unique(envs.rates.learn)) == 3

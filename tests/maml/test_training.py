@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from refimpl.maml import (
@@ -108,6 +109,16 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, change, message):
     meta_train(**settings)
     with pytest.raises(ValueError, match=message):
         meta_train(**settings | change)
+
+
+def test_a_dict_of_plain_numbers_is_as_one_rate_for_all(tmp_path):
+    (one, _), (each, _) = start(), start()
+    rates = {name: 0.01 for name, _ in each.named_parameters()}
+    path = tmp_path / "run.safetensors"
+    for iterations in (2, 4):  # the second goes on from the first: the settings agree
+        meta_train(each, draw, 1, rates, iterations=iterations, seed=0, checkpoint=path)
+    meta_train(one, draw, 1, 0.01, iterations=4, seed=0)
+    assert all(map(torch.allclose, one.parameters(), each.parameters()))
 
 
 class Silent(torch.nn.Module):
@@ -329,3 +340,10 @@ def test_tasks_that_are_no_batch_are_refused():
     model, _ = start()
     with pytest.raises(TypeError, match="tasks: expected it to return a TaskBatch"):
         meta_train(model, lambda rng: [1, 2], iterations=1, seed=0)
+
+
+def test_tensors_that_another_program_wrote_are_refused(tmp_path):
+    path = tmp_path / "foreign.safetensors"
+    save_file({"weight": torch.ones(2)}, path)
+    with pytest.raises(ValueError, match="not written by save_tensors"):
+        load_tensors(path)

@@ -216,6 +216,11 @@ def test_two_runs_agree_exactly_and_another_seed_does_not():
     assert (one[1] != third[1]).any()
 
 
+def test_a_callback_can_end_the_training():
+    _, history = trained(updates=3, callback=lambda history: len(history) == 2)
+    assert history.shape == (2, 2)  # two updates; before and after one inner step
+
+
 def test_an_evaluation_changes_nothing_and_is_repeatable():
     policy, _ = trained()
     before = [w.numpy() for w in policy.variables]

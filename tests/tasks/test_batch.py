@@ -106,6 +106,9 @@ def test_rmse_refuses_what_would_broadcast():
     batch = SinusoidTasks().sample(3, shots=1, queries=3, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="prediction: expected shape"):
         rmse(batch.query_y[..., 0], batch)
+    empty = batch.map(np.zeros_like)
+    with pytest.raises(ValueError, match="at least one observed query"):
+        rmse(empty.query_y, empty)
 
 
 def test_summaries_by_hand():
