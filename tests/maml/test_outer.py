@@ -11,6 +11,7 @@ from refimpl.maml import (
     adapt,
     evaluate,
     mlp,
+    over_tasks,
     predict,
     sinusoid_network,
     task_losses,
@@ -44,6 +45,16 @@ def test_one_step_is_taken_unless_another_number_is_given(model, batch):
     np.testing.assert_array_equal(
         predict(model, params, batch), predict(model, params, batch, num_steps=1)
     )
+
+
+def test_results_are_stacked_along_the_first_axis_unless_another_is_given(batch):
+    def of_each(*arrays):
+        return arrays[0][:, 0]
+
+    by_task = over_tasks(of_each, batch, {"any": torch.zeros(1)})
+    np.testing.assert_array_equal(by_task, batch.support_x[:, :, 0])
+    last = over_tasks(of_each, batch, {"any": torch.zeros(1)}, out_dims=1)
+    np.testing.assert_array_equal(last, batch.support_x[:, :, 0].T)
 
 
 def test_a_warning_names_tasks_and_step_and_points_to_the_call():
