@@ -10,7 +10,7 @@ PORT ?= 8000
 export OMP_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help book test pdf dist slides assignments lab notebooks serve bench lint lock links binder clean
+.PHONY: help book test pdf dist slides assignments lab notebooks serve bench mutants lint lock links binder clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -86,6 +86,12 @@ bench: $(VENV)/installed  ## Measure the speed of MAML and PPO beside other libr
 	tar -xzf _build/bench/learn2learn-0.2.0.tar.gz -C _build/bench
 	PYTHONPATH=_build/bench $(BIN)/python -m benchmarks.maml
 	PYTHONPATH=_build/bench $(BIN)/python -m benchmarks.ppo
+
+# What makes the mutants lives apart too.
+mutants: $(VENV)/installed  ## Break the core's code in every place: do its tests notice?
+	$(BIN)/pip install --quiet --no-deps --upgrade --target _build/mutants \
+	  cosmic-ray==8.7.0 stevedore==5.10.0
+	PYTHONPATH=_build/mutants $(BIN)/python -m tools.mutants
 
 lock: $(VENV)/installed  ## Write the installed versions to constraints.txt
 	$(BIN)/python tools/lock.py
