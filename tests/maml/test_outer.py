@@ -47,6 +47,13 @@ def test_one_step_is_taken_unless_another_number_is_given(model, batch):
     )
 
 
+def test_without_a_step_the_start_predicts(model, batch):
+    params = dict(model.named_parameters())
+    (start,) = predict(model, params, batch, num_steps=0)
+    expected = model(torch.as_tensor(batch.query_x)).detach().numpy()
+    np.testing.assert_allclose(start, expected, rtol=1e-5)
+
+
 def test_results_are_stacked_along_the_first_axis_unless_another_is_given(batch):
     def of_each(*arrays):
         return arrays[0][:, 0]
