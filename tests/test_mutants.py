@@ -1,6 +1,7 @@
 """What `make mutants` runs exists, and leaves every file as it is."""
 
 import importlib
+import inspect
 import sys
 from pathlib import Path
 
@@ -22,13 +23,15 @@ def test_the_tests_of_a_module_exist(module):
 
 def test_a_mutant_is_imported_in_place_of_its_file(tmp_path, monkeypatch):
     path = tmp_path / "some_module.py"
-    path.write_text("answer = 1\n")
+    path.write_text("def answer(): return 1\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
-    sys.meta_path.insert(0, Mutant("some_module", path, "answer = 2\n"))
-    assert importlib.import_module("some_module").answer == 2
+    sys.meta_path.insert(0, Mutant("some_module", "def answer(): return 2\n"))
+    answer = importlib.import_module("some_module").answer
+    assert answer() == 2
+    assert inspect.getsource(answer) == "def answer(): return 2\n"
+    assert path.read_text() == "def answer(): return 1\n"
     del sys.modules["some_module"]
-    assert path.read_text() == "answer = 1\n"
 
 
 def test_a_difference_shows_the_changed_lines_alone():

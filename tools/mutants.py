@@ -9,7 +9,7 @@ that survive are printed, and the run fails if ``EQUIVALENT`` does not explain o
 """
 
 import difflib
-import importlib.machinery
+import importlib.abc
 import importlib.util
 import itertools
 import os
@@ -58,6 +58,12 @@ EQUIVALENT = {
     "+ if empty := (query_mask.sum(dim=1) <= 0).nonzero().flatten().tolist():": (
         "a mask holds nothing below 0"
     ),
+    "+ if not all(shapes[ 1].is_compatible_with(shape) for shape in shapes):": (
+        "of equal shapes each may stand for all"
+    ),
+    "+ if not all(shapes[ -1].is_compatible_with(shape) for shape in shapes):": (
+        "of equal shapes each may stand for all"
+    ),
     "+ advantages, following = np.zeros_like(deltas), np.zeros_like(deltas[ -1])": (
         "the last row has the shape and type of the first"
     ),
@@ -80,29 +86,34 @@ def mutants(code: str) -> Iterator[tuple[str, str]]:
             yield name, mutant
 
 
-class Mutant(importlib.machinery.SourceFileLoader):
-    """Imports ``code`` where Python looks for the module ``name``."""
+class Mutant(importlib.abc.ExecutionLoader):
+    """Imports ``code`` in place of the module ``name``."""
 
-    def __init__(self, name: str, path: Path, code: str) -> None:
-        super().__init__(name, str(path))
-        self.code = code
+    def __init__(self, name: str, code: str) -> None:
+        self.name, self.code = name, code
 
     def find_spec(self, name, path=None, target=None):
-        if name == self.name:
-            return importlib.util.spec_from_file_location(name, self.path, loader=self)
+        return (
+            importlib.util.spec_from_loader(name, self) if name == self.name else None
+        )
 
-    def get_code(self, fullname):
-        return compile(self.code, self.path, "exec")
+    def get_filename(self, fullname):
+        # No such file, so that TensorFlow, which translates functions from their
+        # source, asks here for it.
+        return str(ROOT / f"{self.name}.mutant.py")
+
+    def get_source(self, fullname):
+        return self.code
 
 
-def outcome(module: str, path: Path, code: str, seconds: int = 60) -> str:
+def outcome(module: str, code: str, seconds: int = 60) -> str:
     """What the tests say of a module with this code in its place."""
     if (child := os.fork()) == 0:
         signal.alarm(seconds)
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
-        sys.meta_path.insert(0, Mutant(module, path, code))
+        sys.meta_path.insert(0, Mutant(module, code))
         hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
         os._exit(pytest.main([*OPTIONS, *TESTS[module]]))
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -125,13 +136,12 @@ def main(modules: list[str]) -> None:
         importlib.import_module(library)
     unexplained = 0
     for module in modules or TESTS:
-        path = ROOT / (module.replace(".", "/") + ".py")
-        code = path.read_text(encoding="utf-8")
-        if (said := outcome(module, path, code, 300)) != "survived":
+        code = (ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+        if (said := outcome(module, code, 300)) != "survived":
             sys.exit(f"{module} as it is: {said}")
         counts: Counter[str] = Counter()
         for name, mutant in mutants(code):
-            said = outcome(module, path, mutant)
+            said = outcome(module, mutant)
             counts[said] += 1
             if said == "survived":
                 change = difference(code, mutant)
