@@ -6,6 +6,7 @@ cosmic-ray makes the mutants; each lives in a process of its own, a copy of this
 that has imported the libraries already, and no file is ever changed. A mutant is
 killed if a test fails, if it cannot be imported, or if it runs for a minute. Those
 that survive are printed, and the run fails if ``EQUIVALENT`` does not explain one.
+Not on Windows, which cannot copy a process.
 """
 
 import difflib
@@ -93,9 +94,8 @@ class Mutant(importlib.abc.ExecutionLoader):
         self.name, self.code = name, code
 
     def find_spec(self, name, path=None, target=None):
-        return (
-            importlib.util.spec_from_loader(name, self) if name == self.name else None
-        )
+        if name == self.name:
+            return importlib.util.spec_from_loader(name, self)
 
     def get_filename(self, fullname):
         # No such file, so that TensorFlow, which translates functions from their
@@ -115,7 +115,11 @@ def outcome(module: str, code: str, seconds: int = 60) -> str:
         os.dup2(silence, 2)
         sys.meta_path.insert(0, Mutant(module, code))
         hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
-        os._exit(pytest.main([*OPTIONS, *TESTS[module]]))
+        status = 3  # pytest's own number for an error inside it
+        try:
+            status = pytest.main([*OPTIONS, *TESTS[module]])
+        finally:
+            os._exit(status)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     # 1: a test failed; 2, 4: the module could not be imported.
     said = {0: "survived", -signal.SIGALRM: "out of time"}
@@ -125,7 +129,7 @@ def outcome(module: str, code: str, seconds: int = 60) -> str:
 def difference(before: str, after: str) -> str:
     """The lines that a mutant changes."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0)
-    changed = [line for line in lines if line[0] in "-+" and line[:3] not in "---+++"]
+    changed = [line for line in [*lines][2:] if line[0] in "-+"]  # two lines of names
     return "\n".join(f"{line[0]} {line[1:].strip()}" for line in changed)
 
 
