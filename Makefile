@@ -95,6 +95,12 @@ bench: $(VENV)/installed  ## Measure the speed of MAML and PPO beside other libr
 	PYTHONPATH=_build/bench $(BIN)/python -m benchmarks.maml
 	PYTHONPATH=_build/bench $(BIN)/python -m benchmarks.ppo
 
+# What makes the mutants lives apart too.
+mutants: $(VENV)/installed  ## Break the core's code in every place: do its tests notice?
+	$(BIN)/pip install --quiet --no-deps --upgrade --target _build/mutants \
+	  cosmic-ray==8.7.0 stevedore==5.10.0
+	PYTHONPATH=_build/mutants $(BIN)/python -m tools.mutants
+
 lock: $(VENV)/installed  ## Write the installed versions to constraints.txt
 	$(BIN)/python tools/lock.py
 

@@ -20,14 +20,15 @@ def support():
     return [torch.as_tensor(array[0]) for array in [*vars(batch).values()][:3]]
 
 
-def test_one_step_is_theta_minus_alpha_times_the_gradient(model, support):
+@pytest.mark.parametrize(("given", "alpha"), [({"fast_lr": 0.1}, 0.1), ({}, 0.01)])
+def test_one_step_is_theta_minus_alpha_times_the_gradient(model, support, given, alpha):
     params = dict(model.named_parameters())
     x, y, mask = support
     loss = mse(model(x), y, mask)
     steps = torch.autograd.grad(loss, [*params.values()])
-    adapted = adapt(model, params, *support, fast_lr=0.1)
+    adapted = adapt(model, params, *support, **given)
     for (name, theta), step in zip(params.items(), steps, strict=True):
-        torch.testing.assert_close(adapted[name], theta - 0.1 * step)
+        torch.testing.assert_close(adapted[name], theta - alpha * step)
 
 
 def test_steps_compose(model, support):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.func import functional_call
 
 from refimpl.maml import (
@@ -10,11 +11,12 @@ from refimpl.maml import (
     adapt,
     evaluate,
     mlp,
+    over_tasks,
     predict,
     sinusoid_network,
     task_losses,
 )
-from refimpl.tasks import SinusoidTasks
+from refimpl.tasks import SinusoidTasks, TaskBatch
 
 
 @pytest.fixture
@@ -36,6 +38,45 @@ def test_predictions_are_those_of_adapt_after_each_step(model, batch):
         adapted = adapt(model, params, *task[:3], fast_lr=0.05, num_steps=step)
         expected = functional_call(model, adapted, (task[3],)).detach().numpy()
         np.testing.assert_allclose(predictions[step, 2], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_one_step_is_taken_unless_another_number_is_given(model, batch):
+    params = dict(model.named_parameters())
+    np.testing.assert_array_equal(
+        predict(model, params, batch), predict(model, params, batch, num_steps=1)
+    )
+
+
+def test_without_a_step_the_start_predicts(model, batch):
+    params = dict(model.named_parameters())
+    (start,) = predict(model, params, batch, num_steps=0)
+    expected = model(torch.as_tensor(batch.query_x)).detach().numpy()
+    np.testing.assert_allclose(start, expected, rtol=1e-5)
+
+
+def test_results_are_stacked_along_the_first_axis_unless_another_is_given(batch):
+    def of_each(*arrays):
+        return arrays[0][:, 0]
+
+    by_task = over_tasks(of_each, batch, {"any": torch.zeros(1)})
+    np.testing.assert_array_equal(by_task, batch.support_x[:, :, 0])
+    last = over_tasks(of_each, batch, {"any": torch.zeros(1)}, out_dims=1)
+    np.testing.assert_array_equal(last, batch.support_x[:, :, 0].T)
+
+
+def test_a_warning_names_tasks_and_step_and_points_to_the_call():
+    # With inputs of 0 a step only multiplies bias - target by 1 - 2 alpha, here
+    # -2e20: 4e40 after two steps is more than float32 holds. Task 1 learns nothing.
+    model = nn.Linear(1, 1)
+    params = {"weight": torch.zeros(1, 1), "bias": torch.zeros(1)}
+    zeros, observed = np.zeros((3, 2, 1), "f4"), np.ones((3, 2), "f4")
+    support_mask = observed * np.array([[1], [0], [1]], "f4")
+    batch = TaskBatch(zeros, zeros + 1, support_mask, zeros, zeros, observed)
+    message = "predict: not finite for 2 of 3 tasks, from step 2 on"
+    with pytest.warns(RuntimeWarning, match=message) as told:
+        out = predict(model, params, batch, num_steps=4, fast_lr=1e20)
+    assert np.isfinite(out[:2]).all()
+    assert [warning.filename for warning in told] == [__file__]
 
 
 def test_predictions_do_not_look_at_the_query_targets(model, batch):

@@ -28,6 +28,17 @@ def test_three_steps_by_hand():
     np.testing.assert_allclose(returns, column(2.46, 1.3, 5))
 
 
+def test_the_papers_discount_and_fading_are_the_defaults():
+    got, _ = advantages(column(0, 1), column(0, 0), column(2, 0))
+    np.testing.assert_allclose(got, column(0.99 * 2 + 0.99 * 0.95 * 1, 1))
+
+
+def test_a_single_step_has_no_later_errors():
+    got, returns = advantages(column(1), column(2), column(4), gamma=0.5)
+    np.testing.assert_allclose(got, column(1 + 0.5 * 4 - 2))
+    np.testing.assert_allclose(returns, column(3))
+
+
 @pytest.mark.parametrize(
     ("terminated", "truncated", "first"),
     [
@@ -104,7 +115,7 @@ NAMES = ["rewards", "values", "next_values", "terminated", "truncated"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("shape", [(12,), (12, 1), (12, 3, 1)])
+@pytest.mark.parametrize("shape", [(12,), (12, 1), (12, 4), (12, 3, 1)])
 def test_a_wrong_shape_is_named(name, shape):
     arguments = dict(
         zip(NAMES, random_arguments(np.random.default_rng(0)), strict=True)
@@ -112,6 +123,12 @@ def test_a_wrong_shape_is_named(name, shape):
     arguments[name] = np.zeros(shape)
     with pytest.raises(ValueError, match=r"expected \[T, N\]"):
         compute_advantages(**arguments)
+
+
+@pytest.mark.parametrize("shape", [(12,), (12, 3, 1)])
+def test_arrays_of_one_shape_must_have_two_axes_all_the_same(shape):
+    with pytest.raises(ValueError, match=r"^rewards: expected \[T, N\]"):
+        compute_advantages(*[np.zeros(shape)] * 5)
 
 
 @pytest.mark.parametrize("name", NAMES[:3])

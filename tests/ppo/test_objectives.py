@@ -82,6 +82,8 @@ def test_the_penalized_gradient():
     )
     assert value == pytest.approx(1.5 * 2 - 3 * (0.5 - np.log(1.5)))
     assert slope[0] == pytest.approx(1.5 * 2 - 3 * 0.5)
+    default = penalized_surrogate(np.log([1.5]), np.zeros(1), np.array([2.0]))
+    assert default.numpy() == pytest.approx(1.5 * 2 - 1 * (0.5 - np.log(1.5)))
 
 
 @pytest.mark.parametrize(
@@ -89,6 +91,12 @@ def test_the_penalized_gradient():
 )
 def test_beta_follows_the_kl(kl, beta):
     assert adapt_beta(1, kl, target=0.01) == beta
+    assert adapt_beta(1, kl) == beta
+
+
+def test_beta_stays_at_both_edges():
+    # 1.5 / 1.5 and 1.5 * 1.5 are exact.
+    assert adapt_beta(1, 1.0, target=1.5) == adapt_beta(1, 2.25, target=1.5) == 1
 
 
 @given(st.lists(st.floats(-20, 20), min_size=1), st.floats(-1e-3, 1e-3))
@@ -127,6 +135,12 @@ def test_normalized_advantages():
     assert got.mean() == pytest.approx(0)
     assert got.std() == pytest.approx(1)
     assert got.argsort().tolist() == [0, 1, 2, 3]
+
+
+def test_a_spread_as_small_as_the_guard_is_halved():
+    # Rounding noise around a constant: 1e-8 / (1e-8 + 1e-8), not 1e-8 / 0.
+    got = normalize_advantages(np.array([1e-8, -1e-8])).numpy()
+    np.testing.assert_allclose(got, [0.5, -0.5])
 
 
 @pytest.mark.parametrize("values", [[3.0], [3.0, 3.0, 3.0], []])
@@ -203,26 +217,71 @@ def test_a_step_on_the_entropy_alone_makes_the_policy_less_certain():
     assert after > before
 
 
+class Descent:
+    """variable <- variable - gradient, so that the step is the gradient."""
+
+    def apply(self, gradients, variables):
+        for g, v in zip(gradients, variables, strict=True):
+            v.assign_sub(tf.convert_to_tensor(g))
+
+
+def descent(policy, c1=0.0, max_kl=np.inf):
+    """An update whose gradient has a norm of at most 0.5."""
+
+    def loss(policy, batch, strength):
+        return ppo_loss(clipped_surrogate, c1, 0.01, policy, batch, strength)
+
+    return make_improve(policy, Descent(), loss, 0.5, max_kl)
+
+
 def test_the_gradient_is_scaled_down_to_the_norm():
     policy, batch = table_and_batch()
     before = [v.numpy() for v in policy.trainable_variables]
-
-    def loss(policy, batch, strength):
-        return ppo_loss(clipped_surrogate, 100.0, 0.01, policy, batch, strength)
-
-    class Descent:
-        """variable <- variable - gradient, so that the step is the gradient."""
-
-        def apply(self, gradients, variables):
-            for g, v in zip(gradients, variables, strict=True):
-                v.assign_sub(tf.convert_to_tensor(g))
-
-    improve = make_improve(policy, Descent(), loss, 0.5, np.inf)
+    improve = descent(policy, c1=100.0)
     improve(batch, np.arange(6)[None], tf.constant(0.2))
     moved = [
         v.numpy() - b for v, b in zip(policy.trainable_variables, before, strict=True)
     ]
     assert sum((m**2).sum() for m in moved) ** 0.5 == pytest.approx(0.5, rel=1e-5)
+
+
+def uniform_table_and_batch(ratios):
+    """Each of three actions is as likely; the ratios are as given."""
+    policy, batch = table_and_batch()
+    policy.logits.assign(tf.zeros((6, 3)))
+    log_prob = policy.distribution.log_prob(policy.logits, batch.actions)
+    return policy, batch._replace(old_log_prob=log_prob - np.log(ratios, dtype="f4"))
+
+
+def test_what_an_update_reports_by_hand():
+    ratios = np.array([0.75, 0.85, 1, 1.15, 1.25, 1.15])  # two are 0.25 away from 1
+    policy, batch = uniform_table_and_batch(ratios)
+    improve = descent(policy, max_kl=-1.0)  # no step, the report alone
+    kl, clipped, entropy = improve(batch, np.arange(6)[None], tf.constant(0.2))
+    assert kl.numpy() == pytest.approx((ratios - 1 - np.log(ratios)).mean(), rel=1e-4)
+    assert clipped.numpy() == pytest.approx(2 / 6)
+    assert entropy.numpy() == pytest.approx(np.log(3))
+
+
+def test_a_ratio_at_the_edge_is_not_clipped():
+    policy, batch = uniform_table_and_batch(np.ones(6))
+    improve = descent(policy, max_kl=-1.0)
+    assert improve(batch, np.arange(6)[None], tf.constant(0.0))[1].numpy() == 0
+
+
+def test_the_first_minibatch_beyond_the_limit_is_the_last():
+    # The second has not moved at all: skipping the first alone would step on it.
+    policy, batch = uniform_table_and_batch([3.0, 3.0, 3.0, 1.0, 1.0, 1.0])
+    improve = descent(policy, max_kl=0.1)
+    improve(batch, np.arange(6).reshape(2, 3), tf.constant(0.2))
+    assert (policy.logits.numpy() == 0).all()
+
+
+def test_a_kl_at_the_limit_is_within_it():
+    policy, batch = uniform_table_and_batch(np.ones(6))
+    improve = descent(policy, max_kl=0.0)
+    improve(batch, np.arange(6)[None], tf.constant(0.2))
+    assert (policy.logits.numpy() != 0).any()
 
 
 def test_experience_leaves_out_resets_wherever_they_are():
