@@ -23,6 +23,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from tqdm import tqdm
 
 ROOT = Path(__file__).parent.parent
 # What is imported once: all that takes long, and nothing of ours.
@@ -60,10 +61,10 @@ EQUIVALENT = {
         "a mask holds nothing below 0"
     ),
     "+ if not all(shapes[ 1].is_compatible_with(shape) for shape in shapes):": (
-        "of equal shapes each may stand for all"
+        "known shapes are compatible if equal: each may stand for all"
     ),
     "+ if not all(shapes[ -1].is_compatible_with(shape) for shape in shapes):": (
-        "of equal shapes each may stand for all"
+        "known shapes are compatible if equal: each may stand for all"
     ),
     "+ advantages, following = np.zeros_like(deltas), np.zeros_like(deltas[ -1])": (
         "the last row has the shape and type of the first"
@@ -144,7 +145,7 @@ def main(modules: list[str]) -> None:
         if (said := outcome(module, code, 300)) != "survived":
             sys.exit(f"{module} as it is: {said}")
         counts: Counter[str] = Counter()
-        for name, mutant in mutants(code):
+        for name, mutant in tqdm([*mutants(code)], module):
             said = outcome(module, mutant)
             counts[said] += 1
             if said == "survived":
