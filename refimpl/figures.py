@@ -7,6 +7,7 @@ import base64
 import html
 import inspect
 import io
+import logging
 import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -68,6 +69,8 @@ def use_house_style() -> None:
     plt.rcParams.update(STYLE)
     there = set(font_manager.get_font_names())
     fallback = [font for font in FONTS if font in there]
+    # That such a font has no bold face is said at each figure otherwise.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     plt.rcParams["font.family"] = ["DejaVu Sans", *fallback]
     if get_ipython() is not None:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
