@@ -52,16 +52,11 @@ STYLE: Any = {
 
 # For the names in a class's own table: where DejaVu lacks a letter, such as all of
 # Chinese, Japanese and Korean, the first of these that the machine has is asked.
-FONTS = (
-    *(
-        "Noto Sans CJK SC",
-        "Noto Sans CJK JP",
-        "Source Han Sans SC",
-        "Droid Sans Fallback",
-    ),
-    *("Microsoft YaHei", "SimHei", "PingFang SC", "PingFang HK", "Hiragino Sans GB"),
-    *("Arial Unicode MS", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei"),
-)
+FONTS = [
+    *["Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "SimHei"],
+    *["Microsoft YaHei", "PingFang SC", "PingFang HK", "Hiragino Sans GB"],
+    *["Droid Sans Fallback", "WenQuanYi Micro Hei", "Arial Unicode MS"],
+]
 
 
 def use_house_style() -> None:
