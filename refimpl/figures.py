@@ -7,6 +7,7 @@ import base64
 import html
 import inspect
 import io
+import logging
 import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -51,16 +52,11 @@ STYLE: Any = {
 
 # For the names in a class's own table: where DejaVu lacks a letter, such as all of
 # Chinese, Japanese and Korean, the first of these that the machine has is asked.
-FONTS = (
-    *(
-        "Noto Sans CJK SC",
-        "Noto Sans CJK JP",
-        "Source Han Sans SC",
-        "Droid Sans Fallback",
-    ),
-    *("Microsoft YaHei", "SimHei", "PingFang SC", "PingFang HK", "Hiragino Sans GB"),
-    *("Arial Unicode MS", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei"),
-)
+FONTS = [
+    *["Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "SimHei"],
+    *["Microsoft YaHei", "PingFang SC", "PingFang HK", "Hiragino Sans GB"],
+    *["Droid Sans Fallback", "WenQuanYi Micro Hei", "Arial Unicode MS"],
+]
 
 
 def use_house_style() -> None:
@@ -68,6 +64,8 @@ def use_house_style() -> None:
     plt.rcParams.update(STYLE)
     there = set(font_manager.get_font_names())
     fallback = [font for font in FONTS if font in there]
+    # That such a font has no bold face is said at each figure otherwise.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     plt.rcParams["font.family"] = ["DejaVu Sans", *fallback]
     if get_ipython() is not None:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
