@@ -1,4 +1,7 @@
-"""The house style of the book's figures, step-through figures, and source code."""
+"""The house style of the book's figures, step-through figures, and source code.
+
+A long module, for it holds all three kinds of what a chapter shows, and nothing else.
+"""
 
 from __future__ import annotations
 
