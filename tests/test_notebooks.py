@@ -115,3 +115,12 @@ def test_the_reading_time_is_counted(notebook):
     stated = int(re.search(r"\*Reading time\* (\d+) minutes", text).group(1))
     minutes = reading_minutes(notebook)
     assert abs(stated - minutes) <= 3, f"it takes {minutes:.1f} minutes"
+
+
+def test_every_fence_is_closed(notebook):
+    """What follows an open one is swallowed, and nothing complains."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for fence in ("```", ":::"):
+                count = len(re.findall(rf"(?m)^{fence}", cell.source))
+                assert count % 2 == 0, cell.source
