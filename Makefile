@@ -13,7 +13,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 .PHONY: help book test pdf dist screenshots slides assignments lab notebooks serve bench coverage mutants lint lock links binder clean
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 # One installation serves all; it is repeated only when the pins change.
 $(VENV)/installed: requirements.txt constraints.txt pyproject.toml
@@ -34,6 +34,7 @@ SITE = $(BIN)/jupyter-book build . -n -W --keep-going --quiet
 # Executed notebooks are cached by their own code alone; the first line drops
 # the cache when the code they import, or the results they read, have changed.
 book: $(VENV)/installed  ## Execute every notebook and render the book to _build/html
+	@rm -rf _build/html/reports
 	$(BIN)/python tools/drop_stale_cache.py
 	$(SITE)
 	$(if $(wildcard slides/conf.py),$(SLIDES))
@@ -58,8 +59,8 @@ coverage: $(VENV)/installed  ## Measure which lines of refimpl its unit tests ru
 	$(BIN)/coverage run -m pytest $(UNITS:%=tests/%)
 	$(BIN)/coverage report
 
-lab: $(VENV)/installed  ## Open JupyterLab in notebooks/
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+lab: $(VENV)/installed  ## Open JupyterLab in the book's folder
+	$(BIN)/jupyter lab $(LAB)
 
 notebooks: $(VENV)/installed  ## Execute every notebook again and store its outputs
 	$(BIN)/python tools/notebooks.py notebooks/*.ipynb

@@ -14,12 +14,14 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
+from nbgrader.apps.nbgraderapp import NbGraderApp
 from nbgrader.converters import Autograde, GenerateAssignment
 from traitlets.config import Config
 
 from tools import assignments
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*not in session")  # nbgrader's own
+ROOT = Path(__file__).parent.parent
 MARKS = ("SOLUTION", "HIDDEN TESTS")
 
 
@@ -227,3 +229,9 @@ def test_make_assignments_says_what_it_made_and_what_it_could_not(
     assert assignments.main() == 1
     assert "1_tasks         FAILED" in capsys.readouterr().out
     assert not (tmp_path / "course" / "release" / "1_tasks").exists()
+
+
+def test_the_commands_of_the_page_exist():
+    page = (ROOT / "book/instructors/assignments.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:^|`)nbgrader ([a-z_]+)", page, re.M))
+    assert {"autograde", "export"} <= named <= set(NbGraderApp().subcommands)

@@ -45,6 +45,14 @@ def test_packages():
     assert "pip install -r requirements.txt" in answer
 
 
+def test_own_environment(tmp_path):
+    assert check.check_environment(tmp_path / "none") is None
+    assert check.check_environment(tmp_path, prefix=str(tmp_path)) is None
+    answer = check.check_environment(tmp_path, prefix=str(tmp_path.parent))
+    assert "is not active: " in answer
+    assert str(tmp_path) in answer
+
+
 def test_the_packages_are_those_of_binder():
     assert {"torch", "tensorflow", "numpy"} <= check.wanted_packages().keys()
 

@@ -53,7 +53,7 @@ def check_packages(wanted: dict[str, str]) -> str | None:
 
 def check_refimpl() -> str | None:
     if importlib.util.find_spec("refimpl") is None:
-        return f"refimpl is not installed: pip install --no-deps -e {ROOT.name}"
+        return f"refimpl is not installed: pip install --no-deps -e {ROOT}"
     return None
 
 
@@ -84,6 +84,15 @@ def check_writing(folder: Path) -> str | None:
             f"The folder {folder.name} cannot be written to: copy the book to a folder "
             "of your own."
         )
+
+
+def check_environment(own: Path, prefix: str = sys.prefix) -> str | None:
+    """Whether the environment that ``make`` made is there, but not in use."""
+    if own.is_dir() and not Path(prefix).samefile(own):
+        windows = os.name == "nt"
+        how = own / "Scripts/activate" if windows else f"source {own / 'bin/activate'}"
+        return f"The book's own environment is not active: {how}"
+    return None
 
 
 def wanted_packages() -> dict[str, str]:
@@ -125,6 +134,8 @@ def main() -> None:
         check_writing(notebooks),
     ]
     wrong = [answer for answer in answers if answer]
+    if wrong and (inactive := check_environment(ROOT / ".venv")):
+        wrong.insert(0, inactive)
     for answer in wrong:
         print("WRONG ", answer)
     if wrong:

@@ -31,10 +31,11 @@ class GradebookTasks:
 
         GradebookTasks("quiz.csv", student="pupil", ignore=["total"])
 
-    A CSV file is UTF-8, with or without a byte-order mark, separated by commas or
-    semicolons; the file's beginning tells whether it is Parquet. A score is a number
-    (with a decimal point or comma), or true, false, right, wrong. An empty cell, NA,
-    N/A, NaN or null is a missing answer, which is no wrong answer: it is left out.
+    A CSV file is UTF-8, with or without a byte-order mark, separated by commas,
+    semicolons or tabs; the file's beginning tells whether it is Parquet. A score is a
+    number (with a decimal point or comma), or true, false, right, wrong. An empty
+    cell, NA, N/A, NaN or null is a missing answer, which is no wrong answer: it is
+    left out.
 
     Input is the item's number, a place in ``items``; target the score. Students have
     different numbers of answers, so batches are masked. With ``time``, the support set

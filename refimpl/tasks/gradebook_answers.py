@@ -94,7 +94,10 @@ def read_answers(
         coded = coded.with_columns(_times(coded, refuse))
     coded = coded.sort(order)
     again = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in order)
-    expected = "path: expected one answer of a student to an item (at a time)"
+    expected = (
+        "path: expected one answer of a student to an item (at a time) "
+        "(have two students one name?)"
+    )
     _refuse(coded, items, again | again.shift(-1), expected)
     if unasked := [name for name in columns if name not in set(items)]:
         names_of = ", ".join(unasked[:20])

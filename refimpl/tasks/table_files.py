@@ -18,24 +18,32 @@ if TYPE_CHECKING:
 
 ROW = " row"  # no column has this name: those of the file are stripped
 FIRST_ROW = 2  # rows are counted as a spreadsheet shows them, the header being row 1
+SPREADSHEETS = b"PK\3\4", b"\xd0\xcf\x11\xe0"  # how .xlsx or .ods, and .xls begin
+FIRST = " (the first row must hold the names of all columns)"
 
 
 def open_table(path: str | Path, column: str) -> tuple[list[str], pl.LazyFrame]:
     """The column names of a file and its cells, all as text, plus the rows' numbers.
 
-    The separator is the one, of comma and semicolon, that makes ``column`` a column, or
-    else gives more columns. Spaces around column names and cells are removed. A column
-    :data:`ROW` holds 2 for the first row below the header, and so on. Raises a
-    FileNotFoundError, or a ValueError that says what is wrong with the file.
+    The separator is the one, of comma, semicolon and tab, that makes ``column`` a
+    column, or else gives more columns. Spaces around column names and cells are
+    removed. A column :data:`ROW` holds 2 for the first row below the header, and so on.
+    Raises a FileNotFoundError, or a ValueError that says what is wrong with the file.
     """
     import polars as pl  # loads slowly: only when a file is wanted
 
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"path: expected a CSV or Parquet file at {path}")
+        raise FileNotFoundError(
+            f"path: expected a CSV or Parquet file at {path.absolute()}"
+        )
     with path.open("rb") as file:
-        parquet = file.read(4) == b"PAR1"
-    if parquet:
+        beginning = file.read(4)
+    if beginning in SPREADSHEETS:
+        raise ValueError(
+            "path: expected CSV, found a spreadsheet: save it as CSV UTF-8"
+        )
+    if beginning == b"PAR1":
         table = pl.scan_parquet(path, glob=False)
         found = collect(table.head(0)).columns
         names = _check_names(found)
@@ -68,7 +76,7 @@ def collect(table: pl.LazyFrame) -> pl.DataFrame:
 
 def _check_csv(path: Path, column: str) -> tuple[str, list[str]]:
     """The separator and the header, once every row was read and has as many cells."""
-    separator = max(",;", key=lambda s: _fit(path, s, column))
+    separator = max(",;\t", key=lambda s: _fit(path, s, column))
     names: list[str] = []
     line = 0
     try:
@@ -82,13 +90,17 @@ def _check_csv(path: Path, column: str) -> tuple[str, list[str]]:
             _check_names(names)
             return separator, names
     except UnicodeDecodeError:
-        problem = "found something that is not UTF-8 after what"
+        problem = ""
     except csv.Error:
         problem = "found a quotation mark or line end out of place after what"
+    if not problem:
+        raise ValueError(
+            "path: expected CSV UTF-8, found another encoding: save it anew"
+        )
     cells = f"{len(names)} cells in each row" if names else "a header"
     raise ValueError(
         f"path: expected CSV UTF-8 and {cells}, separated by {separator!r}, but "
-        f"{problem} ends in line {line}"
+        f"{problem} ends in line {line}{FIRST if len(names) == 1 else ''}"
     )
 
 
@@ -131,7 +143,7 @@ def _check_names(found: list[str]) -> list[str]:
         raise ValueError("path: expected column names in the first line, found none")
     for i, name in enumerate(names):
         if not name:
-            raise ValueError(f"path: column {i + 1} has no name in the header")
+            raise ValueError(f"path: column {i + 1} has no name in the header{FIRST}")
         if name in names[:i]:
             raise ValueError(
                 "path: expected a different name for each column, but columns "
