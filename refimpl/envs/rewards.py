@@ -20,10 +20,11 @@ def shuffled(envs: AdaptiveTest, seed: int) -> VectorWrapper:
 
 
 def even_exposure(envs: AdaptiveTest, price: float) -> VectorWrapper:
-    """Asking item j costs ``price`` p_j, p_j the share of students asked j so far.
+    """Asking item j in ``envs`` costs ``price`` p_j.
 
-    Two students of N share sum_j p_j^2 questions on average, a number whose slope in
-    p_j is 2 p_j: so the price is one on the overlap of what students are asked.
+    p_j is the share of students asked item j so far. Two students of N share
+    sum_j p_j^2 questions on average, a number whose slope in p_j is 2 p_j: so the price
+    is one on the overlap of what students are asked.
     """
 
     def priced(rewards: np.ndarray) -> np.ndarray:

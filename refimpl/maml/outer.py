@@ -133,7 +133,7 @@ def over_tasks(
     """``one_task`` of each task's six arrays, all M tasks of ``batch`` at once.
 
     The results [...] are stacked along axis ``out_dims``. Arrays become tensors like
-    ``params``. Dropout differs by task.
+    ``params``. Dropout differs by task. A TypeError if ``batch`` is no TaskBatch.
     """
     tensors = _tensors(batch, params)
     return vmap(one_task, out_dims=out_dims, randomness="different")(*tensors)
