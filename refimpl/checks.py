@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 
 import numpy as np
@@ -20,6 +21,20 @@ def check_count(name: str, value: int, least: int, most: int | None = None) -> i
         allowed = f"at least {least}" if most is None else f"{least} to {most}"
         raise ValueError(f"{name}: expected {allowed}, got {count}")
     return count
+
+
+def check_number(name: str, value: float, least: float, most: float = math.inf) -> None:
+    """Raise a ValueError unless ``value`` is from ``least`` to ``most``; NaN is not.
+
+    A TypeError if it is no number. Both name the argument, ``name``.
+    """
+    try:
+        fits = least <= value <= most
+    except TypeError:
+        raise TypeError(f"{name}: expected a number, got {value!r}") from None
+    if not fits:
+        allowed = f"at least {least}" if most == math.inf else f"{least} to {most}"
+        raise ValueError(f"{name}: expected {allowed}, got {value}")
 
 
 def check_rng(rng: np.random.Generator) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from refimpl.checks import check_count
 from refimpl.envs.students import OneStudentEnv, StudentsEnv
 
 AnswerModel = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -36,7 +37,7 @@ def target_loss(probabilities: np.ndarray, answers: np.ndarray) -> np.ndarray:
     is certain and wrong has an infinite loss.
     """
     if not ((probabilities > 0) & (probabilities < 1)).all():
-        raise ValueError("student_model: expected probabilities between 0 and 1")
+        raise ValueError("probabilities: expected numbers between 0 and 1")
     return -np.log(np.where(answers == 1, probabilities, 1 - probabilities)).mean(1)
 
 
@@ -60,7 +61,7 @@ class AdaptiveTest(StudentsEnv):
     Parameters
     ----------
     correct : [people, J] of 0 and 1
-        The recorded answers. People are drawn from them with replacement.
+        The recorded answers, J at least 2. People are drawn from them with replacement.
     student_model : function
         As above. An item of its [N, t] arguments is a column of ``correct``.
     num_envs, questions : int
@@ -93,13 +94,15 @@ class AdaptiveTest(StudentsEnv):
         questions: int = 10,
     ) -> None:
         self.correct = np.asarray(correct, dtype=np.int8)
-        if self.correct.ndim != 2 or not np.isin(correct, (0, 1)).all():
-            raise ValueError("correct: expected 0 and 1, of shape [people, J]")
-        J = self.correct.shape[1]
-        if not 1 <= questions <= J - J // 2:
+        shape = self.correct.shape
+        fits = len(shape) == 2 and shape[0] >= 1 and shape[1] >= 2
+        if not fits or not np.isin(correct, (0, 1)).all():
             raise ValueError(
-                f"questions: expected 1 to {J - J // 2} of {J} items, got {questions}"
+                "correct: expected 0 and 1, of shape [people, J], with at least one "
+                f"person and two items, got shape {shape}"
             )
+        J = shape[1]
+        check_count("questions", questions, 1, J - J // 2)
         self.student_model = student_model
         self.questions = self.asked = questions
         low = np.array([-1, 0] + [-np.inf] * J + [0] * J, dtype=np.float32)
@@ -119,11 +122,12 @@ class AdaptiveTest(StudentsEnv):
         self, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
         """Ask every student one item; after the last question, begin new sessions."""
+        self.check_reset()
         over = np.zeros(self.num_envs, dtype=bool)
         if self.asked == self.questions:
             return self._begin(), np.zeros(self.num_envs), over, over.copy(), {}
         before = self.loss
-        self._ask(np.asarray(actions))
+        self._ask(self.check_actions(actions))
         self._predict()
         over[:] = self.asked == self.questions
         return self.observe(), before - self.loss, over, np.zeros_like(over), {}
@@ -160,12 +164,11 @@ class AdaptiveTest(StudentsEnv):
         return self.observe()
 
     def _ask(self, items: np.ndarray) -> None:
-        rows, (N, J) = np.arange(self.num_envs), self.allowed.shape
-        fits = items.shape == (N,) and ((items >= 0) & (items < J)).all()
-        if not fits or not self.allowed[rows, items].all():
+        rows = np.arange(self.num_envs)
+        if not self.allowed[rows, items].all():
             raise ValueError(
-                f"actions: expected, for each of {N} students, an item of 0 to {J - 1} "
-                f"that is neither in the target nor asked already, got {items}"
+                "actions: expected items that are neither in their student's target "
+                f"nor asked already, got {items}"
             )
         answers = self.correct[self.people, items]
         self.allowed[rows, items] = False
@@ -180,6 +183,8 @@ class AdaptiveTest(StudentsEnv):
                 f"student_model: expected probabilities {self.allowed.shape}, "
                 f"got {self.predicted.shape}"
             )
+        if not ((self.predicted > 0) & (self.predicted < 1)).all():
+            raise ValueError("student_model: expected probabilities between 0 and 1")
         asked_about = np.take_along_axis(self.predicted, self.target, axis=1)
         self.loss = target_loss(asked_about, self.truth)
 

@@ -52,6 +52,7 @@ class BernoulliBandits(StudentsEnv):
         self, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
         """Give each student an exercise; after the last, new students come."""
+        self.check_reset()
         if self.step_number == self.pulls:
             observation, _ = self.reset()
             nothing = np.zeros(self.num_envs)

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 # NEEDS[j, i]: skill j builds on skill i. 0 is the foundation of 1 and 2, these two are
-# those of 3, and 3 is that of 4. Our choice, not measured, as are SLOWDOWN and that the
-# prior, in data that of a skill by itself, holds once the prerequisites are known.
+# those of 3, and 3 is that of 4. Three choices are ours, not measured: this graph,
+# SLOWDOWN, and that the prior (in the data, of a skill by itself) holds once the
+# prerequisites are known.
 SKILLS = 5
 NEEDS = np.zeros((SKILLS, SKILLS), dtype=bool)
 NEEDS[[1, 2, 3, 3, 4], [0, 0, 1, 2, 3]] = True
@@ -70,13 +71,16 @@ def draw_rates(normal: np.ndarray, median: Rates = MEDIAN) -> Rates:
     return Rates(*np.minimum(1 / (1 + np.exp(-logits)), most).T)
 
 
-def check_rates(rates: Rates, students: int) -> Rates:
-    """The ``rates`` as arrays; ValueError if one is not from 0 to 1, [``students``]."""
+def check_rates(rates: Rates, students: int, argument: str = "rates") -> Rates:
+    """The ``rates`` as arrays; ValueError if one is not from 0 to 1, [``students``].
+
+    It names the ``argument`` that they are.
+    """
     values = {name: np.array(value, float) for name, value in vars(rates).items()}
     for name, value in values.items():
         if value.shape != (students,) or not ((value >= 0) & (value <= 1)).all():
             raise ValueError(
-                f"rates: expected {name} from 0 to 1, of shape ({students},), "
+                f"{argument}: expected {name} from 0 to 1, of shape ({students},), "
                 f"got {value}"
             )
     return Rates(**values)

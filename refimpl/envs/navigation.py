@@ -20,6 +20,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from refimpl.checks import check_count
 from refimpl.envs.students import OneStudentEnv, StudentsEnv
 
 SPEED = 0.1  # the largest step, in each coordinate
@@ -56,9 +57,8 @@ class Navigation2D(StudentsEnv):
     def __init__(
         self, num_envs: int, horizon: int = 100, tolerance: float = 0.01
     ) -> None:
-        if horizon < 1:
-            raise ValueError(f"horizon: expected 1 or more, got {horizon}")
-        if tolerance < 0:
+        check_count("horizon", horizon, 1)
+        if not tolerance >= 0:
             raise ValueError(f"tolerance: expected 0 or more, got {tolerance}")
         far = SPEED * horizon
         seen = gym.spaces.Box(-far, far, (2,), np.float32)
@@ -79,7 +79,7 @@ class Navigation2D(StudentsEnv):
             if goals.shape != (self.num_envs, 2) or not np.isfinite(goals).all():
                 raise ValueError(
                     f"options: expected finite goals of shape ({self.num_envs}, 2), "
-                    f"got shape {goals.shape}"
+                    f"got {goals}"
                 )
             self.goals = goals
         return self.positions.astype(np.float32), {}
@@ -88,11 +88,12 @@ class Navigation2D(StudentsEnv):
         self, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
         """Move every point once; those that were done begin anew."""
+        self.check_reset()
         actions = np.asarray(actions, dtype=np.float64)
         if actions.shape != (self.num_envs, 2) or np.isnan(actions).any():
             raise ValueError(
                 f"actions: expected numbers of shape ({self.num_envs}, 2), "
-                f"got shape {actions.shape}"
+                f"got {actions}"
             )
         resets = self.done
         self.positions = self.positions + SPEED * np.clip(actions, -1, 1)

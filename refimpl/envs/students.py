@@ -35,16 +35,22 @@ class StudentsEnv(gym.vector.VectorEnv):
             seeds = [None if seed is None else seed + i for i in range(self.num_envs)]
             self.generators = [seeding.np_random(s)[0] for s in seeds]
 
+    def check_reset(self) -> None:
+        """Raise a RuntimeError if there has been no reset yet."""
+        if not self.generators:
+            raise RuntimeError("step: expected a reset before the first step")
+
     def check_actions(self, actions: np.ndarray) -> np.ndarray:
         """``actions`` as an array [N], or a ValueError: one of n for each student."""
         chosen: Any = self.single_action_space
         actions, n = np.asarray(actions), chosen.n
-        if actions.shape != (self.num_envs,) or not np.isin(actions, range(n)).all():
+        fits = actions.shape == (self.num_envs,) and actions.dtype.kind in "iu"
+        if not fits or not ((actions >= 0) & (actions < n)).all():
             raise ValueError(
                 f"actions: expected one from 0 to {n - 1} for each of "
                 f"{self.num_envs} students, got {actions.tolist()}"
             )
-        return actions
+        return actions.astype(np.int64)
 
 
 class OneStudentEnv(gym.Env):
@@ -64,8 +70,10 @@ class OneStudentEnv(gym.Env):
         return self.students.reset(options=options)[0][0], {}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
-        """Act once; what is then seen is [D]."""
-        observation, reward, terminated, truncated, _ = self.students.step(
+        """Act once; what is then seen is [D], and each info the student's own."""
+        observation, reward, terminated, truncated, infos = self.students.step(
             np.array([action])
         )
-        return observation[0], float(reward[0]), *map(bool, (terminated, truncated)), {}
+        ends = map(bool, (terminated, truncated))
+        own = {name: array[0] for name, array in infos.items()}
+        return observation[0], float(reward[0]), *ends, own

@@ -17,6 +17,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from refimpl.checks import check_count
 from refimpl.envs.knowledge import (
     SKILLS,
     Rates,
@@ -67,8 +68,14 @@ class Tutor(StudentsEnv):
     def __init__(
         self, num_envs: int, exercises: int = 30, bars: Rates | None = None
     ) -> None:
-        if exercises < 1:
-            raise ValueError(f"exercises: expected 1 or more, got {exercises}")
+        check_count("exercises", exercises, 1)
+        if bars is not None:
+            one = check_rates(bars.columns(axes=0), 1, "bars")
+            if not (0 < one.guess < 1 and 0 < one.slip < 1):  # an answer must tell
+                raise ValueError(
+                    "bars: expected guess and slip between 0 and 1, both excluded, got "
+                    f"{bars.guess} and {bars.slip}"
+                )
         low = np.zeros(SKILLS + 2 + SKILLS * (bars is not None), np.float32)
         low[SKILLS] = -1
         seen = gym.spaces.Box(low, np.ones_like(low))
@@ -102,6 +109,7 @@ class Tutor(StudentsEnv):
         self, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
         """Give each student an exercise; after the last, new students come."""
+        self.check_reset()
         over = np.zeros(self.num_envs, dtype=bool)
         if self.done == self.exercises:
             nothing = np.zeros(self.num_envs)

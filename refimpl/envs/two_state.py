@@ -43,7 +43,8 @@ def state_values(policy: np.ndarray, gamma: float = 0.99) -> np.ndarray:
     Raises
     ------
     ValueError
-        If ``policy`` has another shape, or a row is no distribution.
+        If ``policy`` has another shape, or a row is no distribution; if ``gamma`` is
+        not from 0 to below 1.
     """
     policy = np.asarray(policy, dtype=np.float64)
     rows_sum_to_1 = policy.shape == (2, 2) and np.allclose(policy.sum(axis=1), 1)
@@ -52,6 +53,8 @@ def state_values(policy: np.ndarray, gamma: float = 0.99) -> np.ndarray:
             "policy: expected shape (2, 2), each row two probabilities that sum to 1, "
             f"got {policy.tolist()}"
         )
+    if not 0 <= gamma < 1:
+        raise ValueError(f"gamma: expected a number from 0 to below 1, got {gamma}")
     reward = (policy * REWARDS).sum(axis=1)
     transition = np.einsum("sa,san->sn", policy, TRANSITIONS)[:, :OVER]
     return np.linalg.solve(np.eye(2) - gamma * transition, reward)
@@ -91,6 +94,7 @@ class TwoStateVectorEnv(StudentsEnv):
         self, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
         """Practice once with every student; those who were done begin anew."""
+        self.check_reset()
         actions, resets = self.check_actions(actions), self.done
         draws = [
             0.0 if reset else generator.random()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -33,12 +33,14 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises a ValueError if another program wrote the file.
     """
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        note = (file.metadata() or {}).get("note")
-    if note is None:
-        raise ValueError(f"path: {path} was not written by save_tensors")
-    return tensors, json.loads(note)
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
+            note = json.loads((file.metadata() or {})["note"])
+    except (SafetensorError, KeyError, json.JSONDecodeError):
+        raise ValueError(f"path: {path} was not written by save_tensors") from None
+    return tensors, note
 
 
 def save_checkpoint(
@@ -81,8 +83,11 @@ def load_checkpoint(
     for name in [name for name in tensors if name.startswith("optimizer.")]:
         _, i, slot = name.split(".")
         state["state"].setdefault(int(i), {})[slot] = tensors.pop(name)
-    shapes = {name: t.shape for name, t in modules.state_dict().items()}
-    if shapes != {name: t.shape for name, t in tensors.items()}:
+    own = modules.state_dict()
+    kinds = [
+        {n: (t.shape, t.dtype) for n, t in each.items()} for each in (own, tensors)
+    ]
+    if kinds[0] != kinds[1]:
         raise ValueError(f"checkpoint: {path} holds the parameters of another model")
     modules.load_state_dict(tensors)
     optimizer.load_state_dict(state)

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.func import functional_call, grad
 
+from refimpl.checks import check_count, check_number
 from refimpl.maml.losses import mse
 
 Params = dict[str, Tensor]
@@ -53,10 +54,11 @@ def adapt(
 
     Raises
     ------
-    ValueError
-        If ``num_steps`` is negative; if ``params`` or ``fast_lr`` have not exactly
-        the model's names, or rates a wrong shape; if the model has batch
-        normalization with the batch's own statistics, which mix examples.
+    TypeError, ValueError
+        If ``num_steps`` or ``fast_lr`` is negative or no number; if ``params`` or
+        ``fast_lr`` have not exactly the model's names, or rates a wrong shape; if the
+        model has batch normalization with the batch's own statistics, which mix
+        examples.
     """
     rates = _check(model, params, fast_lr, num_steps)
     moving = [n for n, rate in rates.items() if rate is not None]
@@ -76,8 +78,7 @@ def _check(
     model: nn.Module, params: Params, fast_lr: FastLr, num_steps: int
 ) -> dict[str, Any]:
     """The inner rate of each parameter, or an error that names the argument."""
-    if num_steps < 0:
-        raise ValueError(f"num_steps: expected 0 or more, got {num_steps}")
+    check_count("num_steps", num_steps, 0)
     for name, module in model.named_modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and (
             module.training or not module.track_running_stats
@@ -88,6 +89,8 @@ def _check(
             )
     rates = fast_lr() if isinstance(fast_lr, nn.Module) else fast_lr
     if not isinstance(rates, dict):
+        if not isinstance(rates, Tensor):  # its value may be unknown, inside of vmap
+            check_number("fast_lr", rates, 0)
         rates = dict.fromkeys(params, rates)
     names = dict(model.named_parameters()).keys()
     for argument, given in (("params", params), ("fast_lr", rates)):

@@ -32,6 +32,7 @@ def binary_cross_entropy(prediction: Tensor, target: Tensor, mask: Tensor) -> Te
     is the probability that ``target`` is 1. Natural logarithm (nats).
     """
     _check_shapes(prediction, target, mask)
+    prediction = torch.where(mask[:, None] == 1, prediction, 0.0)  # its slope, too
     each = binary_cross_entropy_with_logits(prediction, target, reduction="none")
     each = torch.where(mask[:, None] == 1, each, 0.0)
     return each.sum() / (mask.sum() * target.shape[1]).clamp(min=1)

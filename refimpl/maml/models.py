@@ -16,7 +16,7 @@ def mlp(*sizes: int, activation: type[nn.Module] = nn.ReLU, seed: int) -> nn.Seq
     if len(sizes) < 2:
         raise ValueError(f"sizes: expected inputs and outputs at least, got {sizes}")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(int(seed))
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(sizes):
             layers += [nn.Linear(inputs, outputs), activation()]

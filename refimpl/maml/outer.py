@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from refimpl.checks import check_count
 from refimpl.maml.inner import LossFn, Params, adapt
 from refimpl.maml.losses import mse
 from refimpl.tasks import TaskBatch
@@ -75,14 +76,14 @@ def predict(
     """Predict every query target after 0, 1, ..., ``num_steps`` inner steps.
 
     Arguments as for :func:`meta_loss`; the query targets are not looked at. A
-    model with dropout should be put in ``model.eval()`` first.
+    model with dropout should be put in ``model.eval()`` first. Returns an array
+    [num_steps + 1, M, Q, O]: row s has the predictions after s steps. A RuntimeWarning
+    names the step from which some are infinite or NaN, as too large steps make them.
 
-    Returns
-    -------
-    array [num_steps + 1, M, Q, O]
-        Row s holds the predictions after s steps. A RuntimeWarning names the step
-        from which some are infinite or NaN, as too many or too large steps do.
-        Raises a ValueError if ``num_steps`` is negative.
+    Raises
+    ------
+    TypeError, ValueError
+        If ``batch`` is no TaskBatch, or ``num_steps`` no count.
     """
 
     def one_task(x, y, mask, query_x, query_y, query_mask):
@@ -92,8 +93,7 @@ def predict(
             predictions.append(functional_call(model, adapted, (query_x,)))
         return torch.stack(predictions)
 
-    if num_steps < 0:
-        raise ValueError(f"num_steps: expected 0 or more, got {num_steps}")
+    check_count("num_steps", num_steps, 0)
     with torch.no_grad():
         out = over_tasks(one_task, batch, params, out_dims=1).cpu().numpy()
     if (bad := ~np.isfinite(out).all(axis=(2, 3))).any():
@@ -133,7 +133,7 @@ def over_tasks(
     """``one_task`` of each task's six arrays, all M tasks of ``batch`` at once.
 
     The results [...] are stacked along axis ``out_dims``. Arrays become tensors like
-    ``params``. Dropout differs by task.
+    ``params``. Dropout differs by task. A TypeError if ``batch`` is no TaskBatch.
     """
     tensors = _tensors(batch, params)
     return vmap(one_task, out_dims=out_dims, randomness="different")(*tensors)
@@ -141,6 +141,8 @@ def over_tasks(
 
 def _tensors(batch: TaskBatch, params: Params) -> list[Tensor]:
     """The six arrays as tensors of the parameters' type and device."""
+    if not hasattr(batch, "__dict__"):
+        raise TypeError(f"batch: expected a TaskBatch, got {type(batch).__name__}")
     like = next(iter(params.values()))
     return [
         torch.as_tensor(array, dtype=like.dtype, device=like.device)

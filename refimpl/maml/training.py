@@ -4,6 +4,7 @@ A long module, for the sake of what it refuses: a run that broke must say where.
 """
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad
 from tqdm import tqdm
 
+from refimpl.checks import check_count, check_number
 from refimpl.maml.checkpoint import load_checkpoint, save_checkpoint
 from refimpl.maml.inner import FastLr, LossFn, Params
 from refimpl.maml.losses import mse
@@ -71,9 +73,10 @@ def meta_train(
         :class:`LearnedRates`, are learned together with theta.
     meta_lr : float
         beta, Adam's learning rate.
-    iterations, seed : int
-        Outer steps in all, those before resuming included; and where the
-        generators come from, that of dropout inside the model too.
+    iterations : int
+        Outer steps in all, including those before resuming.
+    seed : int
+        Every generator is made from it, dropout's too (on the CPU).
     objective : like :func:`task_losses`
         What the outer loop minimizes, one number per task.
     compile : bool
@@ -92,9 +95,12 @@ def meta_train(
         If a loss or the meta-gradient is NaN or infinite, before that step is
         taken; the message names the iteration and the tasks.
     TypeError, ValueError, RuntimeError
-        If ``tasks`` does not return a TaskBatch; the checkpoint belongs to other
-        settings, another model or a longer run; PyTorch cannot compile.
+        If a rate or a count is not what it should be; ``tasks`` does not return a
+        TaskBatch; the checkpoint belongs to other settings, another model or a longer
+        run; PyTorch cannot compile.
     """
+    check_count("validate_every", validate_every, 1)
+    check_count("checkpoint_every", checkpoint_every, 1)
     modules = nn.ModuleDict({"model": model})
     if isinstance(fast_lr, nn.Module):
         modules["fast_lr"] = fast_lr
@@ -112,9 +118,9 @@ def meta_train(
         "fast_lr": _describe(fast_lr),
         "meta_lr": float(meta_lr),
         "seed": int(seed),
-        "loss_fn": getattr(loss_fn, "__qualname__", repr(loss_fn)),
+        "loss_fn": _name(loss_fn),
         "first_order": bool(first_order),
-        "objective": getattr(objective, "__qualname__", repr(objective)),
+        "objective": _name(objective),
         "compile": bool(compile),
     }
     if checkpoint is not None:
@@ -217,4 +223,12 @@ def _describe(fast_lr: FastLr) -> Any:
             name: torch.as_tensor(rate, dtype=torch.float64).tolist()
             for name, rate in rates.items()
         }
-    return repr(fast_lr) if isinstance(fast_lr, nn.Module) else float(fast_lr)
+    if isinstance(fast_lr, nn.Module):
+        return repr(fast_lr)
+    check_number("fast_lr", fast_lr, 0)
+    return float(fast_lr)
+
+
+def _name(function: Callable) -> str:
+    """What a checkpoint calls it; an address would be another one in each process."""
+    return getattr(function, "__qualname__", re.sub(r" at 0x\w+", "", repr(function)))

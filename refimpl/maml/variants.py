@@ -62,15 +62,15 @@ def only(model: nn.Module, prefixes: Sequence[str], fast_lr: float) -> Rates:
     ANIL (Raghu, Raghu, Bengio & Vinyals 2020) adapts only the head:
     ``only(model, ["4."], 0.01)``. CAVIA adapts only a context, see
     :class:`WithContext`. Without a rate a parameter holds still; the outer
-    loop moves it all the same. Raises ValueError if no parameter's
-    name starts with one of ``prefixes``.
+    loop moves it all the same. Raises a ValueError if there are no ``prefixes``, or
+    no parameter's name starts with one of them.
     """
     params = dict(model.named_parameters())
-    for prefix in prefixes:
-        if not any(name.startswith(prefix) for name in params):
-            raise ValueError(
-                f"prefixes: expected beginnings of {[*params]}, got {prefix!r}"
-            )
+    wrong = [s for s in prefixes if not any(name.startswith(s) for name in params)]
+    if wrong or not prefixes:
+        raise ValueError(
+            f"prefixes: expected beginnings of {[*params]}, got {wrong or prefixes}"
+        )
     start = tuple(prefixes)
     return {
         name: torch.tensor(fast_lr, dtype=p.dtype) if name.startswith(start) else None
@@ -117,8 +117,8 @@ def reptile_losses(
     def distance(x, y, mask, query_x, query_y, query_mask):
         pairs = (x, query_x), (y, query_y), (mask, query_mask)
         both = [torch.cat(pair) for pair in pairs]
-        adapted = adapt(model, start, *both, loss_fn, **inner)
-        return sum((p - adapted[n]).square().sum() for n, p in params.items()) / 2
+        own = adapt(model, start, *both, loss_fn, **inner)
+        return sum((p - own[n].detach()).square().sum() for n, p in params.items()) / 2
 
     return over_tasks(distance, batch, params)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,10 @@ def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
 
     Raises a ValueError if another program wrote the file.
     """
-    with np.load(path, allow_pickle=False) as file:
-        arrays = dict(file)
-    if "note" not in arrays:
-        raise ValueError(f"path: {path} was not written by save_arrays")
-    return arrays, json.loads(str(arrays.pop("note")))
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        note = json.loads(str(arrays.pop("note")))
+    except (EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
+        raise ValueError(f"path: {path} was not written by save_arrays") from None
+    return arrays, note

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from refimpl.checks import check_count
 from refimpl.ppo.linear_baseline import discounted, linear_baseline
 from refimpl.ppo.policies import distribution_for, tanh_network
 
@@ -66,10 +67,11 @@ class EpisodeCollector:
     """Policies at work, one for each of M ``tasks``, in n of ``envs`` each.
 
     ``policy`` says how the M policies act, ``gamma`` discounts. Raises a ValueError if
-    ``tasks`` does not divide the number of environments.
+    ``tasks`` is below 1 or does not divide the number of environments.
     """
 
     def __init__(self, policy: MetaPolicy, envs: Any, tasks: int, gamma: float) -> None:
+        check_count("tasks", tasks, 1)
         if envs.num_envs % tasks:
             raise ValueError(
                 f"tasks: expected to divide {envs.num_envs} environments, got {tasks}"

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from refimpl.checks import check_count
+
 
 @dataclass
 class History:
@@ -31,7 +33,8 @@ class History:
             column.append(new)
 
     def mean_return(self, episodes: int = 100) -> float:
-        """Of the latest ``episodes`` that ended; NaN while there is none."""
+        """Of the latest ``episodes``, at least 1 (or ValueError); NaN if none ended."""
+        check_count("episodes", episodes, 1)
         latest = [total for ended in self.returns for total in ended][-episodes:]
         return float(np.mean(latest)) if latest else math.nan
 

@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from refimpl.checks import check_count
+from refimpl.checks import check_count, check_number
 from refimpl.ppo.episodes import (
     EpisodeCollector,
     Episodes,
@@ -122,14 +122,19 @@ def train_maml_ppo(
 
     Raises
     ------
-    ValueError
-        If a count is too small or ``tasks`` does not divide the number of environments.
+    TypeError, ValueError
+        If a count, a rate, ``epsilon`` or ``gamma`` is not what it should be, or
+        ``tasks`` does not divide the number of environments.
     FloatingPointError
         If an update leads to NaN or infinity.
     """
     check_count("updates", updates, 0)
     check_count("num_steps", num_steps, 0)
     check_count("epochs", epochs, 1)
+    check_number("fast_lr", fast_lr, 0)
+    check_number("meta_lr", meta_lr, 0)
+    check_number("epsilon", epsilon, 0)
+    check_number("gamma", gamma, 0, 1)
     collector = EpisodeCollector(policy, envs, tasks, gamma)
     optimizer = keras.optimizers.Adam(meta_lr, epsilon=1e-5)
     optimizer.build(policy.trainable_variables)
@@ -191,8 +196,10 @@ def evaluate_maml_ppo(
     the rate ``fast_lr[j - 1]``, from episodes with drawn actions; these are the ones
     whose returns stand in row j - 1. If ``greedy``, each policy acts once more, by its
     likeliest actions, and the returns are those. Raises a ValueError if ``tasks`` does
-    not divide the number of environments.
+    not divide the number of environments, or ``fast_lr`` is not a list of numbers.
     """
+    if np.ndim(fast_lr) != 1:
+        raise ValueError(f"fast_lr: expected one rate for each step, got {fast_lr!r}")
     collector = EpisodeCollector(policy, envs, tasks, gamma)
     rng = np.random.default_rng(seed)
     options, weights = envs.draw_tasks(rng, tasks), policy.weights_for(tasks)

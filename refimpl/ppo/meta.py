@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from refimpl.checks import check_count, check_number
 from refimpl.ppo.advantages import compute_advantages
 from refimpl.ppo.history import History, explained_variance, linear_schedule
 from refimpl.ppo.objectives import Batch, clipped_surrogate, make_improve, ppo_loss
@@ -73,12 +74,20 @@ def train_rl2(
 
     Raises
     ------
-    ValueError
-        If ``minibatches`` does not divide the number of students.
+    TypeError, ValueError
+        If an argument, a reward or an observation is not what it should be.
     FloatingPointError
         If an update leads to NaN or infinity.
     """
     n = envs.num_envs
+    check_count("updates", updates, 0)
+    check_count("epochs", epochs, 1)
+    check_count("minibatches", minibatches, 1)
+    check_number("learning_rate", learning_rate, 0)
+    check_number("epsilon", epsilon, 0)
+    check_number("max_grad_norm", max_grad_norm, 0)
+    check_number("gamma", gamma, 0, 1)
+    check_number("lambda_", lambda_, 0, 1)
     if n % minibatches:
         raise ValueError(f"minibatches: expected to divide {n}, got {minibatches}")
     optimizer = keras.optimizers.Adam(learning_rate, epsilon=1e-5)

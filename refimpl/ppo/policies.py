@@ -90,10 +90,11 @@ class ActorCritic(keras.Model):
         self.distribution = distribution_for(envs, discrete=masked)
         seen = envs.single_observation_space
         rng = np.random.default_rng(seed)
+        n = self.distribution.size
+        if masked and seen.shape[0] < n:
+            raise ValueError(f"envs: expected a mask of {n} actions to see, got {seen}")
         # The last layer starts near 0: all actions are about equally likely.
-        self.actor = tanh_network(
-            [*seen.shape, *hidden, self.distribution.size], 0.01, rng
-        )
+        self.actor = tanh_network([*seen.shape, *hidden, n], 0.01, rng)
         if masked:
             self.actor = MaskedActor(self.actor)
         self.critic = tanh_network([*seen.shape, *hidden, 1], 1.0, rng)
@@ -109,10 +110,10 @@ def distribution_for(envs: Any, discrete: bool = False) -> Any:
     A ValueError if a space of ``envs`` is not supported, or not ``discrete`` if asked.
     """
     seen, chosen = envs.single_observation_space, envs.single_action_space
-    kinds = {Discrete: Categorical} | ({} if discrete else {Box: Gaussian})
-    kind = kinds.get(type(chosen))
-    if not kind or len(chosen.shape) > 1:
-        names = " or ".join(space.__name__ for space in kinds)
+    kind: Any = {Discrete: Categorical, Box: Gaussian}.get(type(chosen))
+    floats = kind is Gaussian and len(chosen.shape) == 1 and chosen.dtype.kind == "f"
+    if kind is not Categorical and (discrete or not floats):
+        names = "Discrete" if discrete else "Discrete or Box (floats, one axis)"
         raise ValueError(f"envs: expected {names} actions, got {chosen}")
     if not isinstance(seen, Box) or len(seen.shape) != 1:
         raise ValueError(f"envs: expected a Box with one axis to see, got {seen}")

@@ -82,7 +82,7 @@ class TrialCollector:
         """Reset ``envs``, then act until all students leave.
 
         If ``greedy``, the likeliest actions are taken instead of drawn ones. Raises a
-        ValueError if some leave earlier than others.
+        ValueError if some leave earlier than others, or what is seen is not finite.
         """
         actions = self.policy.distribution.size
         seen = self.envs.reset(seed=int(rng.integers(2**31)))[0]
@@ -106,7 +106,12 @@ class TrialCollector:
             steps.append((inputs, action, log_prob, value, reward, expected, state))
         if not over.all():
             raise ValueError("envs: expected all students to leave at the same step")
-        return Trials(*(np.stack(part, axis=1) for part in zip(*steps, strict=True)))
+        trials = Trials(*(np.stack(part, axis=1) for part in zip(*steps, strict=True)))
+        if not np.isfinite(trials.inputs).all():
+            raise ValueError(
+                "envs: expected finite observations and rewards, got NaN or infinity"
+            )
+        return trials
 
     def _act(
         self, inputs: tf.Tensor, state: tf.Tensor, noise: tf.Tensor

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from refimpl.checks import check_count
+from refimpl.checks import check_count, check_number
 from refimpl.ppo.advantages import compute_advantages
 from refimpl.ppo.checkpoint import load_arrays, save_arrays
 from refimpl.ppo.history import History, explained_variance, linear_schedule
@@ -79,12 +79,13 @@ def train(
         An .npz file, written every so many updates and after the last. If it exists,
         training goes on from it and ends just as without interruption: all environments
         are reset at each checkpoint, interrupted or not, since Gymnasium cannot store
-        where they stand. It must have been made with the same settings, ``updates``
-        among them, since the schedule depends on it.
+        where they stand. (An exception is luck that their seed does not reach, as that
+        of :func:`refimpl.envs.shuffled`.) It must have been made with the same
+        settings, ``updates`` among them, since the schedule depends on it.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If an argument, a reward or an observation is not what it should be.
     FileNotFoundError
         If there is no folder for the checkpoint.
@@ -96,8 +97,12 @@ def train(
     del given["callback"], given["checkpoint"]
     settings = {n: re.sub(r" at 0x\w+", "", str(v)) for n, v in given.items()}
     check_count("updates", updates, 0)
-    for name in ("rollout_steps", "epochs", "minibatches"):
+    for name in ("rollout_steps", "epochs", "minibatches", "checkpoint_every"):
         check_count(name, given[name], 1)
+    for name in ("learning_rate", "strength", "max_grad_norm"):
+        check_number(name, given[name], 0)
+    for name in ("gamma", "lambda_"):
+        check_number(name, given[name], 0, 1)
     size = rollout_steps * envs.num_envs
     if size % minibatches:
         raise ValueError(f"minibatches: expected to divide {size}, got {minibatches}")

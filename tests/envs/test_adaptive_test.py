@@ -123,7 +123,7 @@ def test_people_who_are_not_there_are_refused(people):
         make().reset(seed=0, options={"people": people})
 
 
-@pytest.mark.parametrize("wrong", ["target", "asked", "negative", "beyond", "few"])
+@pytest.mark.parametrize("wrong", ["target", "asked", "beyond", "few", "float"])
 def test_an_item_that_may_not_be_asked_is_refused(wrong):
     envs = make()
     envs.reset(seed=0)
@@ -132,9 +132,9 @@ def test_an_item_that_may_not_be_asked_is_refused(wrong):
     bad = {
         "target": envs.target[:, 0],
         "asked": good,
-        "negative": np.full(5, -1),
         "beyond": np.full(5, J),
         "few": first_allowed(envs)[:2],
+        "float": first_allowed(envs).astype(float),
     }[wrong]
     before = envs.allowed.copy()
     with pytest.raises(ValueError, match="actions: expected"):
@@ -147,12 +147,34 @@ def test_wrong_arguments_are_refused():
         make(correct=CORRECT + 1)
     with pytest.raises(ValueError, match="correct: expected"):
         make(correct=CORRECT[0])
+    for few in (CORRECT[:0], CORRECT[:, :1], CORRECT[:, :0]):
+        with pytest.raises(ValueError, match="correct: .* got shape"):
+            make(questions=1, correct=few)
     for questions in (0, J // 2 + 1):
         with pytest.raises(ValueError, match="questions: expected 1 to 6"):
             make(questions=questions)
     for model in (lambda i, a: np.ones((5, J)), lambda i, a: np.full((5, 1), 0.5)):
         with pytest.raises(ValueError, match="student_model: expected"):
             AdaptiveTest(CORRECT, model, 5, 3).reset(seed=0)
+    with pytest.raises(TypeError, match="questions: expected an integer"):
+        make(questions=2.5)
+    with pytest.raises(ValueError, match="probabilities: expected numbers between"):
+        target_loss(np.ones((1, 2)), np.ones((1, 2)))
+
+
+@pytest.mark.parametrize("wrong", [0.0, 1.0, np.nan])
+def test_every_item_needs_a_probability_in_the_target_or_not(wrong):
+    envs = make(1)
+    envs.reset(seed=0)
+
+    def model(items, answers):
+        p = share_right(items, answers)
+        p[0, first_allowed(envs)[0]] = wrong  # none of the target
+        return p
+
+    envs.student_model = model
+    with pytest.raises(ValueError, match="student_model: expected probabilities betw"):
+        envs.reset(seed=0)
 
 
 def test_the_step_after_the_last_question_is_a_reset():

@@ -124,14 +124,23 @@ def test_what_does_not_fit_is_refused(goals, actions):
 def test_an_action_that_is_no_number_is_refused():
     envs = Navigation2D(1)
     envs.reset(seed=0)
-    with pytest.raises(ValueError, match="actions: expected numbers"):
+    with pytest.raises(ValueError, match=r"actions: .* \(1, 2\), got \[\[ 0. nan\]\]"):
         envs.step(np.array([[0, np.nan]]))
+    with pytest.raises(ValueError, match=r"options: .* \(1, 2\), got \[\[ 0. nan\]\]"):
+        envs.reset(options={"goals": [[0, np.nan]]})
 
 
-@pytest.mark.parametrize("arguments", [{"horizon": 0}, {"tolerance": -1.0}])
+@pytest.mark.parametrize(
+    "arguments", [{"horizon": 0}, {"tolerance": -1.0}, {"tolerance": np.nan}]
+)
 def test_bad_settings_are_refused(arguments):
     with pytest.raises(ValueError, match=next(iter(arguments))):
         Navigation2D(1, **arguments)
+
+
+def test_a_horizon_is_a_count():
+    with pytest.raises(TypeError, match="horizon: expected an integer, got 2.5"):
+        Navigation2D(1, horizon=2.5)
 
 
 def test_drawn_tasks_are_goals_each_for_as_many_points():

@@ -6,8 +6,10 @@ import pytest
 
 from refimpl.envs import (
     POOLED,
+    AdaptiveTest,
     BernoulliBandit,
     BernoulliBandits,
+    Navigation2D,
     Tutor,
     TutorEnv,
     TwoStateEnv,
@@ -19,8 +21,27 @@ def bandits(n):
     return BernoulliBandits(n, pulls=3, arms=2)
 
 
-@pytest.mark.parametrize("make", [bandits, Tutor, TwoStateVectorEnv])
-@pytest.mark.parametrize("actions", [[1], [[0], [1], [1]], [0, 1], [0, 1, -1], [9] * 3])
+def half(items, answers):
+    return np.full((len(items), 4), 0.5)
+
+
+def adaptive(n):
+    return AdaptiveTest(np.eye(4, dtype=int), half, n, 2)
+
+
+@pytest.mark.parametrize("make", [bandits, Tutor, TwoStateVectorEnv, adaptive])
+@pytest.mark.parametrize(
+    "actions",
+    [
+        [1],
+        [[0], [1], [1]],
+        [0, 1],
+        [0, 1, -1],
+        [9] * 3,
+        [0.0, 1.0, 1.0],
+        [False, True, True],
+    ],
+)
 def test_actions_that_are_not_one_for_each_student_are_refused(make, actions):
     envs, same = make(3), make(3)
     for each in (envs, same):
@@ -28,6 +49,8 @@ def test_actions_that_are_not_one_for_each_student_are_refused(make, actions):
     with pytest.raises(ValueError, match="actions: expected one from 0 to . for each"):
         envs.step(np.array(actions))
     fine = np.array([0, 1, 1])
+    if make is adaptive:
+        fine = envs.allowed.argmax(axis=1)
     for before, after in zip(same.step(fine)[:3], envs.step(fine)[:3], strict=True):
         np.testing.assert_array_equal(before, after)  # nothing has moved
 
@@ -69,3 +92,27 @@ def test_n_single_environments_equal_the_vector(vector, single, steps):
                 vector.step(actions)[:4], singles.step(actions)[:4], strict=True
             ):
                 np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize(
+    "make", [bandits, Tutor, TwoStateVectorEnv, adaptive, Navigation2D]
+)
+def test_a_step_before_the_first_reset_is_refused(make):
+    with pytest.raises(RuntimeError, match="step: expected a reset before the first"):
+        make(2).step(np.zeros(2, dtype=int))
+
+
+@pytest.mark.parametrize(
+    ("vector", "single", "names"),
+    [
+        (Tutor(1, 3), TutorEnv(3), {"gain", "expected_reward"}),
+        (bandits(1), BernoulliBandit(3, 2), {"episode_over", "expected_reward"}),
+    ],
+)
+def test_one_students_infos_are_those_of_the_vector(vector, single, names):
+    for envs in (vector, single):
+        envs.reset(seed=0)
+    infos, own = vector.step(np.array([0]))[4], single.step(0)[4]
+    assert own.keys() == infos.keys() == names
+    for name in names:
+        assert infos[name].tolist() == [own[name]]

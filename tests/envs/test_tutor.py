@@ -1,5 +1,7 @@
 """The tutor's world: its rules by hand, its luck, and N students as one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
@@ -166,10 +168,20 @@ def test_an_action_that_is_no_skill_is_refused(skill):
 
 
 def test_bad_settings_are_refused():
-    with pytest.raises(ValueError, match="exercises: expected 1 or more, got 0"):
+    with pytest.raises(ValueError, match="exercises: expected at least 1, got 0"):
         Tutor(1, exercises=0)
     with pytest.raises(ValueError, match="rates: expected prior from 0 to 1"):
         Tutor(2).reset(seed=0, options={"rates": POOLED})
+
+
+@pytest.mark.parametrize("name", ["guess", "slip"])
+@pytest.mark.parametrize("value", [0, 1])
+def test_bars_that_an_answer_could_contradict_are_refused(name, value):
+    # 0 / 0: a slip where nobody slips, of who surely knows.
+    with pytest.raises(ValueError, match="bars: expected guess and slip between 0 and"):
+        Tutor(1, bars=replace(POOLED, **{name: value}))
+    with pytest.raises(ValueError, match=f"bars: expected {name} from 0 to 1"):
+        Tutor(1, bars=replace(POOLED, **{name: value + 2}))
 
 
 def test_drawn_tasks_are_students_each_for_as_many_units():

@@ -41,6 +41,12 @@ def test_a_policy_that_is_none_is_refused(policy):
         state_values(policy)
 
 
+@pytest.mark.parametrize("gamma", [-0.1, 1, 1.5, np.nan])
+def test_a_discount_that_is_none_is_refused(gamma):
+    with pytest.raises(ValueError, match="gamma: expected a number from 0 to below 1"):
+        state_values(np.full((2, 2), 0.5), gamma)
+
+
 def test_the_single_environment_passes_gymnasiums_check():
     check_env(TwoStateEnv(), skip_render_check=True)
 

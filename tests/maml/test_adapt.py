@@ -81,8 +81,14 @@ def test_it_works_under_no_grad_and_gives_the_same_numbers(model, support):
 
 def test_bad_arguments_are_named(model, support):
     params = dict(model.named_parameters())
-    with pytest.raises(ValueError, match="num_steps: expected 0 or more, got -1"):
+    with pytest.raises(ValueError, match="num_steps: expected at least 0, got -1"):
         adapt(model, params, *support, num_steps=-1)
+    with pytest.raises(TypeError, match="num_steps: expected an integer, got 1.5"):
+        adapt(model, params, *support, num_steps=1.5)
+    with pytest.raises(ValueError, match="fast_lr: expected at least 0, got -0.1"):
+        adapt(model, params, *support, fast_lr=-0.1)
+    with pytest.raises(TypeError, match="fast_lr: expected a number, got None"):
+        adapt(model, params, *support, fast_lr=None)
 
     rates = {name: torch.tensor(0.1) for name in params}
     fewer = {name: rates[name] for name in params if name != "0.bias"}

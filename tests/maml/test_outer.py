@@ -116,10 +116,25 @@ def test_a_task_without_queries_has_no_error(model, batch):
 
 
 def test_negative_steps_and_lone_sizes_are_refused(model, batch):
-    with pytest.raises(ValueError, match="num_steps: expected 0 or more"):
+    with pytest.raises(ValueError, match="num_steps: expected at least 0"):
         predict(model, dict(model.named_parameters()), batch, num_steps=-1)
+    with pytest.raises(TypeError, match="num_steps: expected an integer"):
+        predict(model, dict(model.named_parameters()), batch, num_steps=1.5)
     with pytest.raises(ValueError, match="sizes: expected inputs and outputs"):
         mlp(5, seed=0)
+
+
+def test_arrays_that_are_no_batch_are_refused(model, batch):
+    arrays = tuple(vars(batch).values())
+    with pytest.raises(TypeError, match="batch: expected a TaskBatch, got tuple"):
+        predict(model, dict(model.named_parameters()), arrays)
+
+
+def test_a_network_leaves_other_devices_generators_alone(monkeypatch):
+    calls = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", calls.append)
+    mlp(1, 2, 1, seed=0)
+    assert not calls
 
 
 def test_learned_rates_start_where_they_are_told(model):

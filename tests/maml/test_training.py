@@ -1,5 +1,7 @@
 """meta_train learns, resumes bit for bit, and stops on what is not a number."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from torch import nn
 
 from refimpl.maml import (
     LearnedRates,
+    binary_cross_entropy,
     evaluate,
     load_tensors,
     meta_loss,
@@ -16,6 +19,7 @@ from refimpl.maml import (
     mse,
     save_tensors,
 )
+from refimpl.students import summed
 from refimpl.tasks import SinusoidTasks
 
 
@@ -121,6 +125,43 @@ def test_a_dict_of_plain_numbers_is_as_one_rate_for_all(tmp_path):
     assert all(map(torch.allclose, one.parameters(), each.parameters()))
 
 
+def powered(prediction, target, mask, power):
+    return mse(prediction, target, mask) ** power
+
+
+def test_a_loss_has_a_name_without_an_address(tmp_path):
+    path = tmp_path / "run.safetensors"
+    loss = partial(powered, power=2)
+    meta_train(start()[0], draw, iterations=1, seed=0, loss_fn=loss, checkpoint=path)
+    name = load_tensors(path)[1]["settings"]["loss_fn"]
+    assert name == "functools.partial(<function powered>, power=2)"
+
+
+def test_a_sum_of_another_loss_is_another_loss(tmp_path):
+    run = {"iterations": 1, "seed": 0, "checkpoint": tmp_path / "run.safetensors"}
+    for _ in range(2):  # the second only loads what the first has saved
+        meta_train(start()[0], draw, loss_fn=summed(mse), **run)
+    with pytest.raises(ValueError, match="made with loss_fn=.*_summed.*mse"):
+        meta_train(start()[0], draw, loss_fn=summed(binary_cross_entropy), **run)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"checkpoint_every": 0}, "checkpoint_every: expected at least 1, got 0"),
+        ({"validate_every": 0}, "validate_every: expected at least 1, got 0"),
+        ({"fast_lr": -0.1}, "fast_lr: expected at least 0, got -0.1"),
+        ({"fast_lr": float("nan")}, "fast_lr: expected at least 0, got nan"),
+    ],
+)
+def test_wrong_settings_are_named_before_training(wrong, message):
+    def never(rng):
+        raise AssertionError("drew tasks all the same")
+
+    with pytest.raises(ValueError, match=message):
+        meta_train(start()[0], never, iterations=1, seed=0, **wrong)
+
+
 class Silent(torch.nn.Module):
     """Its repr does not tell its size."""
 
@@ -140,6 +181,13 @@ def test_a_checkpoint_of_another_size_is_refused_and_changes_nothing(tmp_path):
     with pytest.raises(ValueError, match="parameters of another model"):
         meta_train(other, draw, 1, iterations=1, seed=0, checkpoint=path)
     assert other.bias.item() == 0
+
+
+def test_a_checkpoint_of_another_precision_is_refused(tmp_path):
+    path = tmp_path / "run.safetensors"
+    meta_train(start()[0].double(), draw, iterations=1, seed=0, checkpoint=path)
+    with pytest.raises(ValueError, match="parameters of another model"):
+        meta_train(start()[0], draw, iterations=1, seed=0, checkpoint=path)
 
 
 def test_a_rate_of_another_number_type_is_the_same_rate(tmp_path):
@@ -347,3 +395,9 @@ def test_tensors_that_another_program_wrote_are_refused(tmp_path):
     save_file({"weight": torch.ones(2)}, path)
     with pytest.raises(ValueError, match="not written by save_tensors"):
         load_tensors(path)
+    for junk in (b"", b"no tensors at all", b"PK\x03\x04 the start of a zip file"):
+        path.write_bytes(junk)
+        with pytest.raises(ValueError, match=f"path: {path} was not written by save_t"):
+            load_tensors(path)
+    with pytest.raises(FileNotFoundError):
+        load_tensors(tmp_path / "nowhere.safetensors")

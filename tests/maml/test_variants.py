@@ -67,6 +67,8 @@ def test_anil_leaves_the_body_bit_for_bit_and_trains_it_all_the_same(model, batc
 def test_only_wants_names_that_exist(model):
     with pytest.raises(ValueError, match=r"prefixes: expected beginnings .*'head'"):
         only(model, ["head"], 0.1)
+    with pytest.raises(ValueError, match=r"prefixes: expected beginnings .*got \[\]"):
+        only(model, [], 0.1)
 
 
 def test_meta_sgd_has_a_rate_for_every_weight_and_steps_them(model):
@@ -120,6 +122,15 @@ def test_reptiles_gradient_is_start_minus_adapted(model, batch):
 PARTS = ("support", "query")
 
 
+def test_reptile_takes_what_was_adapted_for_a_constant(model, batch):
+    # Else rates would be learned, and best at 0: nobody moves, no distance.
+    rates = LearnedRates(model, initial=0.1)
+    params = params_of(model)
+    reptile_losses(model, params, batch, fast_lr=rates).mean().backward()
+    assert rates.log_rates.grad is None
+    assert all(p.grad is not None for p in params.values())
+
+
 def test_reptile_with_one_step_descends_the_mean_loss(model, batch):
     """Theta - theta' = alpha grad L: one step of Reptile is joint training."""
     params = params_of(model)
@@ -162,6 +173,17 @@ def test_binary_cross_entropy_by_hand():
     assert loss.item() == pytest.approx((np.log(2) + np.log(4)) / 2)
     nothing = binary_cross_entropy(logits, torch.zeros(3, 1), torch.zeros(3))
     assert nothing.item() == 0
+
+
+def test_what_is_masked_has_no_influence_even_if_it_is_no_number():
+    target, mask = torch.ones(2, 1), torch.tensor([1.0, 0.0])
+    for loss_fn in (mse, binary_cross_entropy):
+        prediction = torch.tensor([[0.5], [np.nan]], requires_grad=True)
+        loss = loss_fn(prediction, target, mask)
+        loss.backward()
+        assert loss.isfinite()
+        assert prediction.grad[0] != 0
+        assert prediction.grad[1] == 0
 
 
 def test_steps_that_run_away_are_told(model, batch):

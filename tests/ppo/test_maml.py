@@ -278,6 +278,13 @@ def test_bad_input_is_named():
     policy = MetaPolicy(envs, (4,), seed=0)
     with pytest.raises(ValueError, match="tasks: expected to divide 6"):
         train_maml_ppo(policy, envs, tasks=4, updates=1, seed=0)
+    with pytest.raises(ValueError, match="tasks: expected at least 1, got 0"):
+        train_maml_ppo(policy, envs, tasks=0, updates=1, seed=0)
+    for name in ("fast_lr", "meta_lr", "epsilon", "gamma"):
+        with pytest.raises(ValueError, match=f"{name}: expected .*, got -1"):
+            train_maml_ppo(policy, envs, tasks=2, updates=1, seed=0, **{name: -1})
+    with pytest.raises(ValueError, match="fast_lr: expected one rate for each step, g"):
+        evaluate_maml_ppo(policy, envs, tasks=2, fast_lr=0.1, seed=0)
     envs = TwoArms(6, steps=9)
     with pytest.raises(ValueError, match="envs: expected all episodes to end"):
         train_maml_ppo(policy, envs, tasks=2, updates=1, seed=0)

@@ -107,3 +107,11 @@ def test_only_discrete_actions_can_be_masked():
 
     with pytest.raises(ValueError, match="envs: expected Discrete"):
         ActorCritic(Continuous(), seed=0, masked=True)
+
+
+def test_a_mask_needs_a_number_for_each_action():
+    class Narrow(Spaces):
+        single_observation_space = gym.spaces.Box(0, 1, (N - 1,), np.float32)
+
+    with pytest.raises(ValueError, match="envs: expected a mask of 5 actions to see"):
+        ActorCritic(Narrow(), seed=0, masked=True)

@@ -199,9 +199,31 @@ def test_bad_input_is_named():
         train_rl2(policy, envs, updates=1, seed=0)
     with pytest.raises(ValueError, match="envs: expected all students to leave"):
         evaluate_rl2(policy, Episodes(early=True), seed=0)
+    for name in ("epochs", "minibatches"):
+        with pytest.raises(ValueError, match=f"{name}: expected at least 1, got 0"):
+            train_rl2(policy, envs, updates=1, seed=0, **{name: 0})
+    with pytest.raises(ValueError, match="updates: expected at least 0, got -1"):
+        train_rl2(policy, envs, updates=-1, seed=0, minibatches=3)
+    for name in ("learning_rate", "epsilon", "max_grad_norm", "gamma", "lambda_"):
+        with pytest.raises(ValueError, match=f"{name}: expected .*, got -1"):
+            train_rl2(policy, envs, updates=1, seed=0, minibatches=3, **{name: -1})
     envs.single_action_space = gym.spaces.Box(0, 1, (1,), np.float32)
     with pytest.raises(ValueError, match="envs: expected Discrete actions"):
         RecurrentActorCritic(envs, 4, seed=0)
+
+
+@pytest.mark.parametrize("part", [0, 1])  # what is seen, what is paid
+def test_what_is_not_finite_is_refused(part):
+    class Spoiled(Episodes):
+        def step(self, actions):
+            step = super().step(actions)
+            if self.t == 2:
+                step[part][0] = np.nan
+            return step
+
+    policy = RecurrentActorCritic(Spoiled(), 4, seed=0)
+    with pytest.raises(ValueError, match="envs: expected finite observations and rew"):
+        evaluate_rl2(policy, Spoiled(), seed=0)
 
 
 def test_a_policy_that_breaks_stops_the_training():

@@ -109,14 +109,19 @@ def test_the_deviation_is_learned():
     assert policy(np.zeros((5, 4)))[0].shape == (5, 3)
 
 
+BOTH = r"expected Discrete or Box \(floats, one axis\) actions"
+
+
 @pytest.mark.parametrize(
     ("observations", "actions", "message"),
     [
         (Dict({"a": Box(-1, 1, (2,))}), Discrete(2), "expected a Box .* got Dict"),
         (Box(0, 255, (8, 8, 3)), Discrete(2), "expected a Box with one axis"),
         (Discrete(5), Discrete(2), "expected a Box .* got Discrete"),
-        (Box(-1, 1, (4,)), MultiDiscrete([2, 2]), "expected Discrete or Box actions"),
-        (Box(-1, 1, (4,)), Box(-1, 1, (2, 2)), "expected Discrete or Box actions"),
+        (Box(-1, 1, (4,)), MultiDiscrete([2, 2]), BOTH),
+        (Box(-1, 1, (4,)), Box(-1, 1, (2, 2)), BOTH),
+        (Box(-1, 1, (4,)), Box(-1, 1, ()), BOTH),
+        (Box(-1, 1, (4,)), Box(0, 3, (1,), np.int64), BOTH),
     ],
 )
 def test_an_unsupported_space_is_named(observations, actions, message):

@@ -316,6 +316,14 @@ def test_a_foreign_file_is_no_checkpoint(tmp_path):
     np.savez(path, a=np.ones(2))
     with pytest.raises(ValueError, match="was not written by save_arrays"):
         trained(checkpoint=path)
+    for junk in (b"", b"no arrays at all", b"PK\x03\x04 the start of a zip file"):
+        path.write_bytes(junk)
+        with pytest.raises(ValueError, match=f"path: {path} was not written by save_a"):
+            load_arrays(path)
+    with path.open("wb") as file:
+        np.save(file, np.ones(2))
+    with pytest.raises(ValueError, match="was not written by save_arrays"):
+        load_arrays(path)
     save_arrays(path, {"a": np.ones(2)}, note={"made": "by a test"})
     with pytest.raises(ValueError, match="checkpoint: made with"):
         trained(checkpoint=path)
@@ -358,6 +366,8 @@ def test_the_mean_return_is_that_of_the_latest_episodes():
     history = History(returns=[[1.0, 2.0], [], [3.0, 8.0]])
     assert history.mean_return(3) == pytest.approx(13 / 3)
     assert math.isnan(History().mean_return())
+    with pytest.raises(ValueError, match="episodes: expected at least 1, got 0"):
+        history.mean_return(0)
     json.dumps(vars(history))
 
 
@@ -400,8 +410,27 @@ def test_another_backend_of_keras_is_refused(backend):
     assert keras.backend.backend() == "tensorflow"
 
 
-@pytest.mark.parametrize("name", ["rollout_steps", "epochs", "minibatches"])
+@pytest.mark.parametrize(
+    "name", ["rollout_steps", "epochs", "minibatches", "checkpoint_every"]
+)
 def test_too_small_a_count_is_named(name):
     envs = students(2, max_steps=5)
     with pytest.raises(ValueError, match=f"{name}: expected at least 1, got 0"):
         train(start(envs), envs, updates=1, seed=0, **{name: 0})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("learning_rate", -1.0, "at least 0, got -1.0"),
+        ("strength", -0.2, "at least 0, got -0.2"),
+        ("max_grad_norm", float("nan"), "at least 0, got nan"),
+        ("gamma", 1.5, "0 to 1, got 1.5"),
+        ("lambda_", 7, "0 to 1, got 7"),
+    ],
+)
+def test_a_number_out_of_range_is_named(name, value, message):
+    with pytest.raises(ValueError, match=f"{name}: expected {message}"):
+        trained(**{name: value})
+    with pytest.raises(TypeError, match=f"{name}: expected a number, got None"):
+        trained(**{name: None})
