@@ -86,7 +86,7 @@ class ContextRates(nn.Module):
     def __init__(self, model: StudentModel, initial: float) -> None:
         super().__init__()
         self.names = [name for name, _ in model.named_parameters()]
-        if initial <= 0:
+        if not initial > 0:
             raise ValueError(f"initial: expected a rate greater than 0, got {initial}")
         size = model.context.shape
         self.log_rates = nn.Parameter(torch.full(size, math.log(initial)))

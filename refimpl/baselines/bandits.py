@@ -80,12 +80,16 @@ def gittins(discount: float, pulls: int) -> Rule:
     """The best rule there is for endless lessons whose rewards are discounted.
 
     ``discount`` and ``pulls``, the most that an arm will get, as :func:`gittins_index`.
+    The rule raises a ValueError for an arm that had more.
     """
     table = gittins_index(discount, pulls)
 
     def rule(
         wins: np.ndarray, losses: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
+        if (wins + losses).max() > pulls:
+            most = (wins + losses).max()
+            raise ValueError(f"pulls: expected {most:g} or more, got {pulls}")
         return table[wins.astype(int), losses.astype(int)]
 
     return rule
@@ -99,7 +103,10 @@ def gittins_index(discount: float, pulls: int, depth: int = 400) -> np.ndarray:
     d, the ``discount``, V(r) = max(r / (1 - d), p (1 + d V_w+1) + (1 - p) d V_l+1),
     computed backwards from ``depth`` pulls after the last for 2,000 values of r: exact
     to about 1 / 2000. Returns [pulls + 1, pulls + 1]; it is 0 where w + l > ``pulls``.
+    Raises a ValueError unless 0 <= ``discount`` < 1.
     """
+    if not 0 <= discount < 1:
+        raise ValueError(f"discount: expected 0 or more and below 1, got {discount}")
     r = (np.arange(2000) + 0.5) / 2000
     sure = r / (1 - discount)
     total = pulls + depth

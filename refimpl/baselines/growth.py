@@ -66,7 +66,7 @@ def trusted_level(train: TaskBatch) -> Predictor:
             )
         known = np.where(train.query_mask, mean_residual(train, mask)[:, None], 0)
         later = (train.query_y - line(train.query_x))[..., 0]
-        return float((known * later).sum() / (known**2).sum())
+        return float((known * later).sum() / ((known**2).sum() or 1.0))
 
     def predict(batch: TaskBatch) -> np.ndarray:
         _check(batch)

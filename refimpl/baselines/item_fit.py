@@ -19,10 +19,13 @@ def item_means(train: TaskBatch, items: int) -> np.ndarray:
     """The share of right answers to each item, or its mean score: [J].
 
     One more answer, the mean of all, is counted in, so that an item that nobody
-    met has a mean too, and none is exactly 0 or 1.
+    met has a mean too, and none is exactly 0 or 1 (unless all are). Raises a ValueError
+    if an item's number is ``items`` or more.
     """
     _, x, y = train.observed()
     item = x[:, 0].astype(int)
+    if item.max() >= items:
+        raise ValueError(f"items: expected more than {item.max()}, got {items}")
     count = np.bincount(item, minlength=items)
     return (np.bincount(item, y[:, 0], minlength=items) + y.mean()) / (count + 1)
 
@@ -55,8 +58,8 @@ def fit_items(
     if dims not in (1, 2):
         raise ValueError(f"dims: expected 1 or 2, got {dims}")
     points, log_prior = map(torch.as_tensor, grid(dims))
+    means = item_means(train, items)  # first, as it checks ``items``
     answers = torch.as_tensor(outcomes(train, items, options))
-    means = item_means(train, items)
     rng = np.random.default_rng(0)
     slopes = np.concatenate(  # the further ones small, but not alike
         [np.full((items, 1), 0.8), rng.normal(0, 0.3, (items, dims - 1))], axis=1
@@ -91,6 +94,7 @@ def fit_items(
         value.backward()
         return value
 
+    # It stops after 200 iterations at the latest.
     optimizer = torch.optim.LBFGS(free, max_iter=200, line_search_fn="strong_wolfe")
     optimizer.step(loss)
     c_j = torch.sigmoid(c) if guessing else torch.zeros(items)

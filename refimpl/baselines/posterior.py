@@ -40,7 +40,7 @@ class Posterior:
     @cached_property
     def right(self) -> np.ndarray:
         """P(right) at each ability of the grid, [P, J]."""
-        return self.probabilities(self.abilities)
+        return self.probabilities(self.abilities).clip(1e-9, 1 - 1e-9)
 
     @cached_property
     def logs(self) -> np.ndarray:
@@ -55,7 +55,8 @@ class Posterior:
     def probabilities(self, ability: np.ndarray) -> np.ndarray:
         """P(right) of students of a known ``ability`` [N]: [N, J]."""
         logits = ability[:, None] * self.slopes + self.easiness
-        return self.guessing + (1 - self.guessing) / (1 + np.exp(-logits))
+        known = np.exp(-np.logaddexp(0, -logits))  # a sigmoid that does not overflow
+        return self.guessing + (1 - self.guessing) * known
 
     def weights(self, items: np.ndarray, answers: np.ndarray) -> np.ndarray:
         """The posterior, p(theta) prod_t P(answer_t | theta), normalized: [N, P]."""

@@ -46,15 +46,19 @@ def shrunken_student_mean(train: TaskBatch, items: int) -> ShrunkenLevel:
     """The item's mean, plus a share of how far the student's answers lay above theirs.
 
     The variances are moments of ``train``. It is a linear rule: for right and wrong a
-    prediction may leave the range from 0 to 1.
+    prediction may leave the range from 0 to 1. Raises a ValueError if no student of
+    ``train`` has two answers.
     """
     means = item_means(train, items)
     student, x, y = train.observed()
     residual = y[:, 0] - means[x[:, 0].astype(int)]
-    n = np.bincount(student)
+    _, student, n = np.unique(student, return_inverse=True, return_counts=True)
+    if (n < 2).all():
+        raise ValueError("train: expected a student with 2 answers or more")
     level = np.bincount(student, residual) / n
     within = ((residual - level[student]) ** 2).sum() / (len(residual) - len(n))
-    return ShrunkenLevel(means, max(np.mean(level**2 - within / n), 0.0), within)
+    between = max(np.mean(level**2 - within / n), 0.0)
+    return ShrunkenLevel(means, between, max(within, 1e-9))
 
 
 def item_response(

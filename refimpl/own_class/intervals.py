@@ -18,7 +18,12 @@ def conformal(errors: np.ndarray, confidence: float) -> float:
     all n + 1 are exchangeable), its error is as likely to be the smallest as the
     largest, so that it exceeds the ceil((n + 1) confidence)-th smallest of theirs with
     a probability of at most 1 - confidence. Infinite if n is too small to say.
+    Raises a ValueError unless errors are finite and confidence is between 0 and 1.
     """
+    if not np.isfinite(errors).all():
+        raise ValueError("errors: expected finite numbers")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence: expected between 0 and 1, got {confidence}")
     place = math.ceil((len(errors) + 1) * confidence - 1e-9)
     return float(np.sort(errors)[place - 1]) if place <= len(errors) else math.inf
 

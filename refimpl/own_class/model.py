@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
-from refimpl.maml import binary_cross_entropy, mse, predict
+from refimpl.maml import binary_cross_entropy, mse
 from refimpl.own_class.tables import draw_known, reveal
-from refimpl.students import NUM_STEPS, StudentModel, learn, summed
+from refimpl.students import StudentModel, forecast, learn
 from refimpl.tasks import Predictor, TaskBatch
 
 ENOUGH = 20.0  # known answers; from about here more of them move a student no further
@@ -50,13 +50,11 @@ def meta_learned(
     rates = learn(
         model, draw, loss_fn, fast_lr=fast_lr, iterations=iterations, seed=seed
     )
-    params: dict[str, Tensor] = dict(model.named_parameters())
 
     def predictor(batch: TaskBatch) -> np.ndarray:
         y = (batch.support_y - center) / spread * batch.support_mask[..., None]
-        batch = replace(batch, support_y=y.astype(np.float32))
-        steps = predict(model, params, batch, summed(loss_fn), NUM_STEPS, fast_lr=rates)
-        out = steps[-1]
+        scaled_batch = replace(batch, support_y=y.astype(np.float32))
+        out = forecast(model, rates, scaled_batch, loss_fn)
         return 1 / (1 + np.exp(-out)) if binary else center + spread * out
 
     return predictor

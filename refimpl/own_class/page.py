@@ -91,6 +91,7 @@ def draw_page(
         + ("" if report.new else "\n(not promised)"),
     )
     top.set(xlim=ends, xlabel="expected mean over all items", ylabel="students")
+    top.yaxis.get_major_locator().set_params(integer=True)
     top.legend(fontsize=10, loc="upper left", bbox_to_anchor=(1, 1))
 
     order = np.argsort(-report.forecast, kind="stable")
@@ -108,14 +109,8 @@ def draw_page(
         label="answered",
     )
     ask = [*report.ask]
-    main.plot(
-        report.forecast[ask].clip(*bounds),
-        place[ask],
-        "D",
-        ms=8,
-        color=COLORS["orange"],
-        label="ask next",
-    )
+    style = {"ms": 8, "color": COLORS["orange"], "label": "ask next"}
+    main.plot(report.forecast[ask].clip(*bounds), place[ask], "D", **style)
     main.set(xlim=ends, xlabel="score", ylim=(len(order) - 0.4, -0.6))
     main.set_ylabel("items, the easiest for this student on top")
     if len(order) <= NAMED:
@@ -140,8 +135,11 @@ def save_page(
     draw_page(figure, report, items, levels, bounds)
     path = Path(folder) / f"row_{report.row}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     words = {"Description": report.describe(items)}
-    figure.savefig(temporary, format="png", dpi=130, metadata=words)
-    os.replace(temporary, path)
+    try:
+        figure.savefig(temporary, format="png", dpi=130, metadata=words)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return path

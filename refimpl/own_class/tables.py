@@ -34,8 +34,11 @@ def reveal(scores: np.ndarray, known: np.ndarray) -> TaskBatch:
     """Known answers as support sets, and all J items, in order, as queries.
 
     ``known`` is a mask [M, J]. The query mask is 1 for the answers that are not known,
-    so that only they count in a loss.
+    so that only they count in a loss. Raises a ValueError if ``known`` holds where
+    there is no answer.
     """
+    if (known & np.isnan(scores)).any():
+        raise ValueError("known: expected only what was answered, got NaN in scores")
     count = known.sum(axis=1)
     item = np.argsort(~known, axis=1, kind="stable")[:, : max(1, count.max())]
     mask = (np.arange(item.shape[1]) < count[:, None]).astype(np.float32)
@@ -64,17 +67,31 @@ def hide(scores: np.ndarray, known: int, rng: np.random.Generator) -> TaskBatch 
 def student_losses(
     prediction: np.ndarray, batch: TaskBatch, binary: bool
 ) -> np.ndarray:
-    """Each student's mean log-loss (if ``binary``) or squared error of queries: [M]."""
+    """Each student's mean log-loss (if ``binary``) or squared error of queries: [M].
+
+    Raises a ValueError if a student has no query.
+    """
     y = batch.query_y
     if binary:
         p = prediction.clip(1e-3, 1 - 1e-3)  # the shrunken mean can leave 0 to 1
         each = -np.where(y == 1, np.log(p), np.log(1 - p))
     else:
         each = (y - prediction) ** 2
-    return (each[..., 0] * batch.query_mask).sum(axis=1) / batch.query_mask.sum(axis=1)
+    return (each[..., 0] * batch.query_mask).sum(axis=1) / _queries(batch)
 
 
 def mean_errors(prediction: np.ndarray, batch: TaskBatch) -> np.ndarray:
-    """Each student's mean query target minus its mean prediction: [M]."""
+    """Each student's mean query target minus its mean prediction: [M].
+
+    Raises a ValueError if a student has no query.
+    """
     left = (batch.query_y - prediction)[..., 0] * batch.query_mask
-    return left.sum(axis=1) / batch.query_mask.sum(axis=1)
+    return left.sum(axis=1) / _queries(batch)
+
+
+def _queries(batch: TaskBatch) -> np.ndarray:
+    """How many queries each student has, [M]; a ValueError if one has none."""
+    count = batch.query_mask.sum(axis=1)
+    if not count.all():
+        raise ValueError("batch: expected a query or more of each student")
+    return count

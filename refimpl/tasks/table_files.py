@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ROW = " row"  # no column has this name: those of the file are stripped
 FIRST_ROW = 2  # rows are counted as a spreadsheet shows them, the header being row 1
 SPREADSHEETS = b"PK\3\4", b"\xd0\xcf\x11\xe0"  # how .xlsx or .ods, and .xls begin
+NOT_CSV = "path: expected CSV UTF-8, found "
 FIRST = " (the first row must hold the names of all columns)"
 
 
@@ -40,9 +41,7 @@ def open_table(path: str | Path, column: str) -> tuple[list[str], pl.LazyFrame]:
     with path.open("rb") as file:
         beginning = file.read(4)
     if beginning in SPREADSHEETS:
-        raise ValueError(
-            "path: expected CSV, found a spreadsheet: save it as CSV UTF-8"
-        )
+        raise ValueError(NOT_CSV + "a spreadsheet: save it as CSV UTF-8")
     if beginning == b"PAR1":
         table = pl.scan_parquet(path, glob=False)
         found = collect(table.head(0)).columns
@@ -94,13 +93,12 @@ def _check_csv(path: Path, column: str) -> tuple[str, list[str]]:
     except csv.Error:
         problem = "found a quotation mark or line end out of place after what"
     if not problem:
-        raise ValueError(
-            "path: expected CSV UTF-8, found another encoding: save it anew"
-        )
+        raise ValueError(NOT_CSV + "another encoding: save it anew")
     cells = f"{len(names)} cells in each row" if names else "a header"
+    hint = FIRST if len(names) == 1 else ""
     raise ValueError(
         f"path: expected CSV UTF-8 and {cells}, separated by {separator!r}, but "
-        f"{problem} ends in line {line}{FIRST if len(names) == 1 else ''}"
+        f"{problem} ends in line {line}{hint}"
     )
 
 

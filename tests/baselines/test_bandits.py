@@ -81,3 +81,11 @@ def test_the_rules_meet_the_same_students_and_rank_as_they_should():
     assert totals["random"] == pytest.approx(5, abs=0.15)
     assert totals["thompson"] == pytest.approx(5.8, abs=0.15)
     assert totals["gittins"] == pytest.approx(6.6, abs=0.15)
+
+
+def test_gittins_names_what_it_cannot_tell():
+    with pytest.raises(ValueError, match="pulls: expected 6 or more, got 5"):
+        gittins(0.9, 5)(np.array([[5, 0]]), np.array([[1, 5]]), None)
+    for discount in (1.0, -0.1):
+        with pytest.raises(ValueError, match="discount: expected 0 or more and below"):
+            gittins_index(discount, 5)

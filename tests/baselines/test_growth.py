@@ -217,3 +217,12 @@ def test_a_fit_that_does_not_converge_is_no_fit(monkeypatch):
 def test_a_degree_below_0_is_refused(baseline):
     with pytest.raises(ValueError, match="degree: expected at least 0, got -1"):
         baseline(curves([[1, 2], [2, 1]], [0, 1], [2]), degree=-1)
+
+
+def test_trusted_level_where_the_line_fits_exactly(train):
+    flat = train.map(np.zeros_like)
+    flat = TaskBatch(
+        train.support_x, flat.support_y, train.support_mask,
+        train.query_x, flat.query_y, train.query_mask,
+    )  # fmt: skip
+    assert np.isfinite(trusted_level(flat)(flat)).all()

@@ -14,7 +14,7 @@ from refimpl.baselines.questions import (
     play,
 )
 from refimpl.envs import AdaptiveTest
-from refimpl.tasks import ResponseTasks
+from refimpl.tasks import ResponseTasks, TaskBatch
 
 J = 10
 NOTHING = np.zeros((1, 0), int), np.zeros((1, 0), int)
@@ -163,3 +163,17 @@ def test_choosing_beats_chance_where_the_model_is_true(model, correct):
     for name in ("form", "information", "look-ahead"):
         gap = loss["random"] - loss[name]
         assert gap.mean() > 3 * gap.std() / 4000**0.5
+
+
+def test_a_small_class_has_a_posterior():
+    """With 30 students some slopes grow until P is 1 in floating point."""
+    rng = np.random.default_rng(0)
+    ability = rng.normal(size=(30, 1))
+    right = rng.random((30, 20)) < 1 / (1 + np.exp(-1.2 * ability))
+    one = np.ones((30, 20), np.float32)
+    x = np.broadcast_to(np.arange(20.0, dtype=np.float32), (30, 20))[..., None]
+    own = x, right[..., None].astype(np.float32), one
+    made = fit_posterior(TaskBatch(*own, *own), 20)
+    assert (made.right > 0).all()
+    assert (made.right < 1).all()
+    assert np.isfinite(made(np.array([[0, 1]]), np.array([[1, 0]]))).all()

@@ -163,3 +163,26 @@ def test_items_that_all_answer_alike_leave_finite_forecasts(world):
 def test_three_dimensions_are_refused(world):
     with pytest.raises(ValueError, match="dims: expected 1 or 2, got 3"):
         item_response(world[1], 20, dims=3)
+
+
+def test_the_shrunken_mean_of_few_or_equal_answers():
+    rng = np.random.default_rng(0)
+    same = as_batch(np.ones((5, 6)), 3, rng)
+    prediction = shrunken_student_mean(same, 6)(same)
+    np.testing.assert_allclose(prediction, 1)
+    absent = as_batch(rng.integers(0, 2, (5, 6)).astype(float), 3, rng)
+    present = absent.map(lambda a: a[1:])
+    absent.support_mask[0] = absent.query_mask[0] = 0
+    np.testing.assert_allclose(
+        shrunken_student_mean(absent, 6)(present),
+        shrunken_student_mean(present, 6)(present),
+    )
+    present.support_mask[:, 1:] = present.query_mask[:] = 0
+    with pytest.raises(ValueError, match="train: expected a student with 2 answers"):
+        shrunken_student_mean(present, 6)
+
+
+@pytest.mark.parametrize("baseline", [item_mean, shrunken_student_mean, item_response])
+def test_more_items_than_named_are_refused(world, baseline):
+    with pytest.raises(ValueError, match="items: expected more than 19, got 12"):
+        baseline(world[1], 12)

@@ -212,3 +212,18 @@ def test_nothing_is_worth_asking_of_someone_who_answered_all():
     assert (
         worth_asking(lambda batch: batch.query_y, scores, np.array([], int)).size == 0
     )
+
+
+def test_what_cannot_be_meant_is_refused():
+    with pytest.raises(ValueError, match="known: expected only what was answered"):
+        reveal(np.array([[1.0, NAN]]), np.array([[True, True]]))
+    for confidence in (0, 80, 1):
+        with pytest.raises(ValueError, match="confidence: expected between 0 and 1"):
+            conformal(np.array([1.0, 2, 3]), confidence)
+    with pytest.raises(ValueError, match="errors: expected finite numbers"):
+        conformal(np.array([1.0, NAN]), 0.8)
+    alone = reveal(np.array([[1.0, 0.0]]), np.array([[True, True]]))
+    with pytest.raises(ValueError, match="batch: expected a query or more of each"):
+        mean_errors(np.zeros((1, 2, 1)), alone)
+    with pytest.raises(ValueError, match="batch: expected a query or more of each"):
+        student_losses(np.zeros((1, 2, 1)), alone, binary=False)
