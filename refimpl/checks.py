@@ -37,6 +37,19 @@ def check_number(name: str, value: float, least: float, most: float = math.inf) 
         raise ValueError(f"{name}: expected {allowed}, got {value}")
 
 
+def check_items(numbers: np.ndarray, items: int) -> np.ndarray:
+    """Return ``numbers`` [...] as integers, if all are whole and below ``items``.
+
+    Raises a ValueError if one is not, or is negative.
+    """
+    if not np.isin(numbers, np.arange(items)).all():
+        raise ValueError(
+            f"items: expected {items}, numbered from 0, "
+            f"got numbers from {numbers.min():g} to {numbers.max():g}"
+        )
+    return numbers.astype(int)
+
+
 def check_rng(rng: np.random.Generator) -> None:
     """Raise a TypeError unless ``rng`` is a NumPy generator: no draw without a seed."""
     if not isinstance(rng, np.random.Generator):

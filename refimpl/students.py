@@ -130,7 +130,7 @@ def learn(
             NUM_STEPS,
             rates,
             meta_lr,
-            iterations=iterations // len(stages),
+            iterations=(iterations + stage) // len(stages),  # none is lost
             seed=len(stages) * seed + stage,
             loss_fn=summed(loss_fn),
         )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from refimpl.checks import check_items
 from refimpl.tasks import TaskBatch
 
 GUESSING = -1.4, 0.5  # mean and deviation of the logit of c_j: about one in five
@@ -20,12 +21,10 @@ def item_means(train: TaskBatch, items: int) -> np.ndarray:
 
     One more answer, the mean of all, is counted in, so that an item that nobody
     met has a mean too, and none is exactly 0 or 1 (unless all are). Raises a ValueError
-    if an item's number is ``items`` or more.
+    if a number is that of no item.
     """
     _, x, y = train.observed()
-    item = x[:, 0].astype(int)
-    if item.max() >= items:
-        raise ValueError(f"items: expected more than {item.max()}, got {items}")
+    item = check_items(x[:, 0], items)
     count = np.bincount(item, minlength=items)
     return (np.bincount(item, y[:, 0], minlength=items) + y.mean()) / (count + 1)
 
@@ -58,8 +57,8 @@ def fit_items(
     if dims not in (1, 2):
         raise ValueError(f"dims: expected 1 or 2, got {dims}")
     points, log_prior = map(torch.as_tensor, grid(dims))
-    means = item_means(train, items)  # first, as it checks ``items``
     answers = torch.as_tensor(outcomes(train, items, options))
+    means = item_means(train, items)
     rng = np.random.default_rng(0)
     slopes = np.concatenate(  # the further ones small, but not alike
         [np.full((items, 1), 0.8), rng.normal(0, 0.3, (items, dims - 1))], axis=1
@@ -123,12 +122,14 @@ def outcomes(
     """Each student's answers as counts of right, wrong and option: [M, J (2 + O)].
 
     ``options`` is O; if ``support_only``, the queries of ``batch`` are not looked at.
+    Raises a ValueError if a number is that of no item.
     """
     out = np.zeros((len(batch), items, 2 + options))
     for part in ("support",) if support_only else ("support", "query"):
         x, y, mask = (getattr(batch, f"{part}_{name}") for name in ("x", "y", "mask"))
         student, place = np.nonzero(mask)
-        item, right = x[student, place, 0].astype(int), y[student, place, 0] == 1
+        item = check_items(x[student, place, 0], items)
+        right = y[student, place, 0] == 1
         out[student, item, np.where(right, 0, 1)] = 1
         if options:
             chosen = x[student, place, 1].astype(int)

@@ -16,7 +16,7 @@ from refimpl.baselines.item_fit import fit_items, grid, normalized
 from refimpl.tasks import TaskBatch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Posterior:
     """The three-parameter model: P_j = c_j + (1 - c_j) sigmoid(a_j theta + b_j).
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from refimpl.baselines.item_fit import normalized
 from refimpl.baselines.posterior import Posterior
+from refimpl.checks import check_count, check_rng
 from refimpl.envs import AdaptiveTest, target_loss
 
 Rule = Callable[[np.ndarray, np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
@@ -43,7 +44,9 @@ def maximum_information(model: Posterior, among: int = 1) -> Rule:
 
     The classic (Lord 1980). With ``among`` r > 1, "randomesque" (Kingsbury & Zara
     1989): one of the r most informative items is drawn, so that items are shared out.
+    Raises a TypeError or ValueError if that is no number of items.
     """
+    check_count("among", among, 1)
 
     def rule(items, answers, allowed, rng):
         information = model.information(model.mean(items, answers))
@@ -99,8 +102,11 @@ def best_form(
     Each of the first ``length`` items is the one that, asked after those before it,
     lowers the mean log-loss on the people of ``correct`` [N, J] most, each with a
     random half of the items as target. The others follow by mean information.
+    Raises a ValueError if there are fewer items, a TypeError without a generator.
     """
+    check_rng(rng)
     N, J = correct.shape
+    check_count("length", length, 0, J)
     target = rng.random((N, J)).argsort(axis=1)[:, : J // 2]
     askable = np.ones((N, J), dtype=bool)
     np.put_along_axis(askable, target, False, axis=1)

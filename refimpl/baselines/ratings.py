@@ -10,7 +10,7 @@ from refimpl.baselines.responses import ShrunkenLevel
 from refimpl.tasks import TaskBatch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CrossedEffects:
     """Rating = mean + item + student, the last from the support set of a ``batch``."""
 

@@ -16,7 +16,7 @@ from refimpl.baselines.item_fit import fit_items, item_means, normalized, outcom
 from refimpl.tasks import Predictor, TaskBatch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ShrunkenLevel:
     """An item's mean, plus a share of the student's mean lead over K known ones.
 

@@ -52,12 +52,17 @@ def ask_on(
     One at a time, each the one most :func:`worth_asking`, given the answers so far;
     with ``rng`` one at random. ``scores`` [M, J] are right or wrong, ``known`` [M, J]
     is the mask to begin with; of ``pool`` [M, J] only answered items can be asked.
-    ``predictor`` says what is to be expected.
+    ``predictor`` says what is to be expected. Raises a ValueError if a student has
+    fewer items left than ``rounds``.
     """
     known = known.copy()
     for own, mask, allowed in zip(scores, known, pool, strict=True):
         for _ in range(rounds):
             left = np.flatnonzero(allowed & ~mask & ~np.isnan(own))
+            if not left.size:
+                raise ValueError(
+                    f"rounds: expected fewer than {rounds}: no item is left"
+                )
             if rng is None:
                 so_far = np.where(mask, own, np.nan)
                 best = worth_asking(predictor, so_far, left).argmax()

@@ -22,8 +22,10 @@ def meta_learned(
 
     In each of the ``iterations`` 32 students are drawn, and for each a share of the
     answers, from none to nearly all, is known. Scores that are not right or wrong, as
-    ``binary`` says, are standardized.
+    ``binary`` says, are standardized. Raises a ValueError if ``binary`` is not true.
     """
+    if binary and not np.isin(scores[~np.isnan(scores)], (0, 1)).all():
+        raise ValueError("scores: expected 0 and 1 only, since binary is True")
     center, spread = (0.0, 1.0) if binary else (np.nanmean(scores), np.nanstd(scores))
     spread = max(spread, 1e-6)
     scaled = (scores - center) / spread

@@ -20,7 +20,7 @@ NAMED = 45  # more items than this are not labeled
 LONGEST = 28  # letters of an item's name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Report:
     """What the page shows. No name: the student is a row of the teacher's file."""
 

@@ -8,23 +8,31 @@ from __future__ import annotations
 
 import numpy as np
 
+from refimpl.checks import check_items, check_rng
 from refimpl.tasks import TaskBatch
 
 HIDDEN = 5  # answers at least that are to be forecast
 
 
 def score_table(answers: TaskBatch, items: int) -> np.ndarray:
-    """Scores [M, J] of all ``answers`` to J = ``items``; of repeated ones, the last."""
+    """Scores [M, J] of all ``answers`` to J = ``items``; of repeated ones, the last.
+
+    Raises a ValueError if a number is that of no item.
+    """
     student, x, y = answers.observed()
     scores = np.full((len(answers), items), np.nan, np.float32)
-    scores[student, x[:, 0].astype(int)] = y[:, 0]
+    scores[student, check_items(x[:, 0], items)] = y[:, 0]
     return scores
 
 
 def draw_known(
     scores: np.ndarray, known: int | np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Mask [M, J]: ``known`` of each student's answers (or all, if fewer) at random."""
+    """Mask [M, J]: ``known`` of each student's answers (or all, if fewer) at random.
+
+    Raises a TypeError if ``rng`` is no generator.
+    """
+    check_rng(rng)
     order = np.where(np.isnan(scores), 2, rng.random(scores.shape)).argsort(axis=1)
     rank = order.argsort(axis=1)
     return (rank < np.reshape(known, (-1, 1))) & ~np.isnan(scores)
@@ -55,10 +63,10 @@ def reveal(scores: np.ndarray, known: np.ndarray) -> TaskBatch:
 
 
 def hide(scores: np.ndarray, known: int, rng: np.random.Generator) -> TaskBatch | None:
-    """Who of ``scores`` [M, J] has five answers more than ``known``: these as queries.
+    """Tasks of the students of ``scores`` [M, J] with ``known`` answers and five more.
 
-    Which ``known`` answers are the support set, ``rng`` decides. None if nobody has so
-    many.
+    ``known`` of a student's answers, drawn with ``rng``, are the support set, all
+    others are the queries. None if nobody has so many.
     """
     some = scores[(~np.isnan(scores)).sum(axis=1) >= known + HIDDEN]
     return reveal(some, draw_known(some, known, rng)) if len(some) else None

@@ -13,9 +13,9 @@ import numpy as np
 class TaskBatch:
     """M tasks, each with a support set to learn from and a query set to be judged on.
 
-    Tasks may have fewer than K or Q examples: empty places hold zeros and
-    their mask is 0. Task sources make float32 NumPy arrays; :meth:`map` turns
-    them into another library's tensors.
+    Tasks may have fewer than K or Q examples: the mask of an empty place is 0,
+    and what it holds (usually zeros) counts for nothing. Task sources make
+    float32 NumPy arrays; :meth:`map` turns them into another library's tensors.
 
     Parameters
     ----------
@@ -97,12 +97,7 @@ Predictor = Callable[[TaskBatch], np.ndarray]  # to predictions [M, Q, O]
 
 
 def rmse(prediction: np.ndarray, batch: TaskBatch) -> float:
-    """Root mean squared error over all observed query examples of all tasks.
-
-    Parameters
-    ----------
-    prediction : [M, Q, O]
-        A prediction for every query example of ``batch``.
+    """Root mean squared error of ``prediction`` [M, Q, O] over all observed queries.
 
     Raises
     ------
@@ -128,6 +123,7 @@ def summarize(losses: np.ndarray) -> dict[str, np.ndarray]:
     """
     import scipy.stats  # loads slowly: only when an interval is wanted
 
+    losses = np.atleast_1d(losses)
     if losses.shape[-1] < 2:
         raise ValueError(f"losses: expected 2 tasks or more, got {losses.shape[-1]}")
     mean, error = losses.mean(axis=-1), scipy.stats.sem(losses, axis=-1)

@@ -177,3 +177,12 @@ def test_a_small_class_has_a_posterior():
     assert (made.right > 0).all()
     assert (made.right < 1).all()
     assert np.isfinite(made(np.array([[0, 1]]), np.array([[1, 0]]))).all()
+
+
+def test_what_cannot_be_meant_is_refused(model, correct):
+    with pytest.raises(ValueError, match="among: expected at least 1, got 0"):
+        maximum_information(model, among=0)
+    with pytest.raises(ValueError, match="length: expected 0 to 10, got 11"):
+        best_form(correct, model, J + 1, np.random.default_rng(0))
+    with pytest.raises(TypeError, match="rng: expected a numpy.random.Generator"):
+        best_form(correct, model, 2, 0)

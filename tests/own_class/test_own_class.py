@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from refimpl.baselines import item_mean, item_response
 from refimpl.own_class import (
+    Report,
     Width,
     ask_on,
     calibrate,
@@ -21,6 +22,7 @@ from refimpl.own_class import (
     mean_errors,
     meta_learned,
     reveal,
+    save_page,
     score_table,
     student_losses,
     worth_asking,
@@ -49,6 +51,10 @@ def test_of_repeated_answers_the_last_counts():
         x * 0, y * 0, np.zeros((1, 3), np.float32), x, y, y[..., 0] * 0 + 1
     )
     np.testing.assert_array_equal(score_table(batch, 3), [[1, 1, NAN]])
+    for wrong, told in ((-1, "-1 to 1"), (1.5, "1 to 1.5")):
+        x[0, 1] = wrong
+        with pytest.raises(ValueError, match=f"items: expected 3, .* from {told}"):
+            score_table(batch, 3)
 
 
 def test_reveal_by_hand():
@@ -70,6 +76,8 @@ def test_known_answers_are_answers_and_as_many_as_asked_for(count, seed):
     assert not known[np.isnan(scores)].any()
     answered = (~np.isnan(scores)).sum(axis=1)
     np.testing.assert_array_equal(known.sum(axis=1), answered.clip(max=count))
+    with pytest.raises(TypeError, match="rng: expected a numpy.random.Generator"):
+        draw_known(scores, count, seed)
 
 
 def test_only_who_has_enough_answers_can_hide_some():
@@ -227,3 +235,21 @@ def test_what_cannot_be_meant_is_refused():
         mean_errors(np.zeros((1, 2, 1)), alone)
     with pytest.raises(ValueError, match="batch: expected a query or more of each"):
         student_losses(np.zeros((1, 2, 1)), alone, binary=False)
+    with pytest.raises(ValueError, match="scores: expected 0 and 1 only"):
+        meta_learned(np.array([[1.0, 2.0], [0.0, NAN]]), True)
+    pool, known = np.ones((1, 3), bool), np.zeros((1, 3), bool)
+    with pytest.raises(ValueError, match="rounds: expected fewer than 3: no item"):
+        ask_on(laplace, np.array([[1, 0, NAN]]), known, pool, 3)
+
+
+def test_a_page_that_failed_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        Path(args[1]).write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr("refimpl.own_class.page.Figure.savefig", fail)
+    scores = np.array([1.0, NAN])
+    report = Report(2, scores, np.array([0.9, 0.5]), 0.7, 0.6, 0.8, [1], True)
+    with pytest.raises(OSError, match="disk full"):
+        save_page(tmp_path, report, ["a", "b"], np.array([0.2, 0.7]), (0, 1))
+    assert not any(tmp_path.iterdir())
