@@ -27,7 +27,11 @@ def execute(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(path.parent)}}
     NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources=resources
+        notebook,
+        timeout=300,
+        kernel_name="python3",
+        resources=resources,
+        coalesce_streams=True,  # prints of one cell stay one output
     ).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
