@@ -43,6 +43,7 @@ SHORT = {
     "learning_rate": 3e-3,
     "entropy_weight": 0.02,
     "minibatches": 8,
+    "jit_compile": True,
 }
 LONG = {**SHORT, "updates": 1000, "entropy_weight": 0.03, "gamma": 1.0, "lambda_": 0.97}
 SETTINGS = {  # (pulls, arms)
@@ -83,7 +84,12 @@ def rules(pulls: int, arms: int) -> pd.DataFrame:
 
 
 def learned(
-    pulls: int, arms: int, seed: int, setting: dict, stop: int | None = None
+    pulls: int,
+    arms: int,
+    seed: int,
+    setting: dict,
+    stop: int | None = None,
+    parts: Path | None = None,
 ) -> tuple[RecurrentActorCritic, dict, pd.DataFrame]:
     """A trained policy, its score on the same new students, and its curve."""
     options = {**setting}
@@ -94,7 +100,8 @@ def learned(
         envs,
         seed=seed,
         reward_scale=1 / pulls,
-        callback=lambda history: len(history.kl) == stop,
+        callback=lambda history: len(history) == stop,
+        checkpoint=parts and parts / f"bandits_{pulls}_{arms}_{seed}.npz",
         **options,
     )
     # play draws the students' seed as evaluate_rl2 does: they are the same.
@@ -111,9 +118,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="at most")
     parser.add_argument("--stop", type=int, help="after so many updates, as a try")
     parser.add_argument("--settings", nargs="+", default=["10x5", "100x5", "100x10"])
+    parser.add_argument("--parts", type=Path, help="a folder, to go on from there")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    for folder in (arguments.out, arguments.parts or arguments.out):
+        folder.mkdir(parents=True, exist_ok=True)
     for thread in ("intra", "inter"):
         getattr(tf.config.threading, f"set_{thread}_op_parallelism_threads")(1)
 
@@ -125,7 +134,9 @@ def main() -> None:
         setting = SETTINGS[pulls, arms]
         found = rules(pulls, arms)
         for seed in range(min(arguments.seeds, SEEDS[pulls])):
-            policy, score, curve = learned(pulls, arms, seed, setting, arguments.stop)
+            policy, score, curve = learned(
+                pulls, arms, seed, setting, arguments.stop, arguments.parts
+            )
             row = pd.DataFrame([{"rule": "RL2", "seed": seed, **score}])
             found = pd.concat([found, row])
             curves.append(curve.assign(pulls=pulls, arms=arms, seed=seed))

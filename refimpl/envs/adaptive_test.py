@@ -10,9 +10,6 @@ one item after the other is asked, and after each a model of students, given as
 predicts all J answers, from t = 0 on. An action is an item; its reward is by how much
 its answer lowered the mean log-loss on the target (in nats). The rewards of a session
 add up to the loss before the first question less the loss after the last one.
-
-A long module, for the sake of what it refuses: a test that asks what it must only
-predict would look better than it is.
 """
 
 from __future__ import annotations
@@ -86,6 +83,8 @@ class AdaptiveTest(StudentsEnv):
         If an argument, an action or what the model returns is not as listed here.
     """
 
+    known_options = ("people",)
+
     def __init__(
         self,
         correct: np.ndarray,
@@ -115,7 +114,7 @@ class AdaptiveTest(StudentsEnv):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict]:
         """Begin N sessions; ``options={"people": [N]}`` says with which people."""
-        super().reset(seed=seed)
+        super().reset(seed=seed, options=options)
         return self._begin((options or {}).get("people")), {}
 
     def step(
@@ -189,24 +188,24 @@ class AdaptiveTest(StudentsEnv):
         self.loss = target_loss(asked_about, self.truth)
 
 
-class Askable(gym.spaces.Discrete):
-    """Items; ``sample`` draws one that the student of ``students`` may be asked now."""
-
-    def __init__(self, students: AdaptiveTest) -> None:
-        super().__init__(students.correct.shape[1])
-        self.students = students
-
-    def sample(self, mask: Any = None, probability: Any = None) -> np.int64:
-        """One of them, or of those of ``mask``; ``probability`` as Gymnasium has it."""
-        mask = self.students.allowed[0].astype(np.int8) if mask is None else mask
-        return super().sample(mask, probability)
-
-
 class AdaptiveTestEnv(OneStudentEnv):
-    """One student, with arguments as for :class:`AdaptiveTest`."""
+    """One student, with arguments as for :class:`AdaptiveTest`.
+
+    Gymnasium expects that any action of the space can be taken: here an item that may
+    not be asked is not asked, nothing changes, and the reward is 0.
+    """
 
     def __init__(
         self, correct: np.ndarray, student_model: AnswerModel, questions: int = 10
     ) -> None:
         super().__init__(AdaptiveTest(correct, student_model, 1, questions))
-        self.action_space = Askable(self.students)
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
+        """Ask the item ``action``, if it may be asked."""
+        students = self.students
+        known = students.asked < students.questions and self.action_space.contains(
+            action
+        )
+        if known and not students.allowed[0, action]:
+            return students.observe()[0], 0.0, False, False, {}
+        return super().step(action)

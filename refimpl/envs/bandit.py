@@ -42,7 +42,7 @@ class BernoulliBandits(StudentsEnv):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict]:
         """Begin N lessons, each with a new student."""
-        super().reset(seed=seed)
+        super().reset(seed=seed, options=options)
         drawn = np.array([g.random(self.arms + self.pulls) for g in self.generators])
         self.rates, self.luck = drawn[:, : self.arms], drawn[:, self.arms :]
         self.step_number = 0

@@ -54,6 +54,8 @@ class Navigation2D(StudentsEnv):
     Raises a ValueError if an argument, an action or a goal is not as listed here.
     """
 
+    known_options = ("goals",)
+
     def __init__(
         self, num_envs: int, horizon: int = 100, tolerance: float = 0.01
     ) -> None:
@@ -72,7 +74,7 @@ class Navigation2D(StudentsEnv):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict]:
         """Begin N episodes, with drawn goals or with ``options["goals"]``."""
-        super().reset(seed=seed)
+        super().reset(seed=seed, options=options)
         self._begin(np.ones(self.num_envs, dtype=bool))
         if options and "goals" in options:
             goals = np.array(options["goals"], dtype=np.float64)

@@ -10,17 +10,23 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
+from refimpl.checks import check_count
+
 
 class StudentsEnv(gym.vector.VectorEnv):
     """``num_envs`` N students, each with a generator of their own; next-step autoreset.
 
     ``generators[i]`` is made from ``seed + i``, so that student i does not depend on
-    how many others there are. ``seen`` and ``chosen`` are one student's spaces.
+    how many others there are. ``seen`` and ``chosen`` are one student's spaces. Raises
+    a ValueError if ``num_envs`` is below 1, or ``reset`` gets options of other names
+    than ``known_options``.
     """
+
+    known_options: tuple[str, ...] = ()
 
     def __init__(self, num_envs: int, seen: gym.Space, chosen: gym.Space) -> None:
         self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
-        self.num_envs = num_envs
+        self.num_envs = check_count("num_envs", num_envs, 1)
         self.single_observation_space, self.single_action_space = seen, chosen
         self.observation_space = batch_space(seen, num_envs)
         self.action_space = batch_space(chosen, num_envs)
@@ -31,6 +37,11 @@ class StudentsEnv(gym.vector.VectorEnv):
     ) -> Any:
         """Make the generators, if a seed is given or there are none yet."""
         super().reset(seed=seed)
+        if unknown := sorted({*(options or {})} - {*self.known_options}):
+            raise ValueError(
+                f"options: expected {', '.join(self.known_options) or 'none'}, "
+                f"got {', '.join(unknown)}"
+            )
         if seed is not None or not self.generators:
             seeds = [None if seed is None else seed + i for i in range(self.num_envs)]
             self.generators = [seeding.np_random(s)[0] for s in seeds]

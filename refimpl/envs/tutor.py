@@ -65,6 +65,8 @@ class Tutor(StudentsEnv):
     argument, an action or a rate is not as listed here.
     """
 
+    known_options = ("rates",)
+
     def __init__(
         self, num_envs: int, exercises: int = 30, bars: Rates | None = None
     ) -> None:
@@ -87,7 +89,7 @@ class Tutor(StudentsEnv):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict]:
         """Begin N sessions, with new students or with those of ``options["rates"]``."""
-        super().reset(seed=seed)
+        super().reset(seed=seed, options=options)
         normal = np.array([g.standard_normal(5) for g in self.generators])
         shape = self.exercises + 1, SKILLS + 1
         self.luck = np.array([g.random(shape) for g in self.generators])

@@ -85,7 +85,7 @@ class TwoStateVectorEnv(StudentsEnv):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict]:
         """Begin N courses: no student knows the first topic yet."""
-        super().reset(seed=seed)
+        super().reset(seed=seed, options=options)
         for array in (self.state, self.steps, self.done):
             array[:] = 0
         return self._observe(), {}

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from refimpl.checks import check_number
+
 
 def compute_advantages(
     rewards: np.ndarray,
@@ -40,8 +42,11 @@ def compute_advantages(
     Raises
     ------
     ValueError
-        If an array is not [T, N] like ``rewards``, or not finite.
+        If an array is not [T, N] like ``rewards``, or not finite; if ``gamma`` or
+        ``lambda_`` is not between 0 and 1.
     """
+    check_number("gamma", gamma, 0, 1)
+    check_number("lambda_", lambda_, 0, 1)
     arrays = {"rewards": rewards, "values": values, "next_values": next_values}
     arrays |= {"terminated": terminated, "truncated": truncated}
     for name, array in arrays.items():

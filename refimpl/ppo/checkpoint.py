@@ -16,7 +16,7 @@ def save_arrays(path: str | Path, arrays: dict[str, Any], note: dict[str, Any]) 
     text = np.array(json.dumps(note, sort_keys=True))
     try:  # an interruption leaves either the old file or the new one
         with temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, note=text, **arrays)
+            np.savez_compressed(file, allow_pickle=False, note=text, **arrays)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

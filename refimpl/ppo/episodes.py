@@ -7,20 +7,22 @@ episodes of T steps. What was to be expected is estimated for each task by itsel
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from refimpl.checks import check_count
+from refimpl.ppo.environments import World
 from refimpl.ppo.linear_baseline import discounted, linear_baseline
-from refimpl.ppo.policies import distribution_for, tanh_network
+from refimpl.ppo.networks import flat_width, forward, tanh_network
+from refimpl.ppo.policies import Act, Described
 
-Weights = list[tf.Tensor]  #: W, b of each layer, each with a first axis of M tasks
+TaskWeights = list[tf.Tensor]  #: W [M, D, n], b [M, 1, n] of each layer; M tasks
 
 
-class MetaPolicy(keras.Model):
+class MetaPolicy(Described):
     """An actor whose weights may differ from task to task; it has no critic.
 
     ``weights_for(M)`` repeats the weights for M tasks. If actions are real numbers,
@@ -30,27 +32,33 @@ class MetaPolicy(keras.Model):
     """
 
     def __init__(self, envs: Any, hidden: Sequence[int] = (64, 64), *, seed: int):
-        super().__init__()
-        self.distribution = distribution_for(envs)
-        sizes = [*envs.single_observation_space.shape, *hidden, self.distribution.size]
-        self.actor = tanh_network(sizes, 0.01, np.random.default_rng(seed))
-        self.built = True
+        super().__init__(envs, hidden=[*hidden])
+        width, rng = flat_width(self.observation_space), np.random.default_rng(seed)
+        sizes = [*hidden, self.distribution.size]
+        self.actor = tanh_network(sizes, 0.01, width, None, rng)
+        self.ready()
 
-    def weights_for(self, tasks: int) -> Weights:
-        """The weights, once for each of M = ``tasks``."""
-        return [tf.repeat(w[None], tasks, axis=0) for w in self.actor.trainable_weights]
+    def call(self, observations: tf.Tensor) -> tuple[tf.Tensor, None]:
+        return self.actor(observations), None
+
+    def weights_for(self, tasks: int) -> TaskWeights:
+        """The weights, once for each of M = ``tasks``: W [M, D, n], b [M, 1, n]."""
+        own = [w[None] for w in self.actor.trainable_weights]
+        own = [w if len(w.shape) == 3 else w[None] for w in own]
+        return [tf.repeat(w, tasks, axis=0) for w in own]
+
+    def acting(self, weights: TaskWeights | None = None) -> Act:
+        """As :meth:`refimpl.ppo.Policy.acting`, in NumPy; by ``weights`` of M tasks.
+
+        Observations are then [M, N, D].
+        """
+        own = self.actor.trainable_weights if weights is None else weights
+        own, sample = [w.numpy() for w in own], self.distribution.sampler()
+        return lambda seen, noise: sample(forward(own, seen), noise)
 
 
-def actor_output(weights: Weights, observations: tf.Tensor) -> tf.Tensor:
-    """Each task's tanh network on its own ``observations``: [M, B, D] to [M, B, P].
-
-    ``weights`` are those of M tasks.
-    """
-    x = observations
-    for i in range(0, len(weights), 2):
-        x = x @ weights[i] + weights[i + 1][:, None]
-        x = tf.tanh(x) if i + 2 < len(weights) else x
-    return x
+#: Each task's tanh network on its own observations: weights, [M, B, D] -> [M, B, n]
+actor_output = partial(forward, tanh=tf.tanh)
 
 
 class Episodes(NamedTuple):
@@ -66,22 +74,23 @@ class Episodes(NamedTuple):
 class EpisodeCollector:
     """Policies at work, one for each of M ``tasks``, in n of ``envs`` each.
 
-    ``policy`` says how the M policies act, ``gamma`` discounts. Raises a ValueError if
-    ``tasks`` is below 1 or does not divide the number of environments.
+    ``policy`` says how the M policies act, ``gamma`` discounts. Raises as
+    :class:`refimpl.ppo.rollout.Collector` does, and a ValueError if ``tasks`` is below
+    1 or does not divide the number of environments.
     """
 
     def __init__(self, policy: MetaPolicy, envs: Any, tasks: int, gamma: float) -> None:
+        self.world, self.policy = World(envs, policy), policy
         check_count("tasks", tasks, 1)
         if envs.num_envs % tasks:
             raise ValueError(
                 f"tasks: expected to divide {envs.num_envs} environments, got {tasks}"
             )
-        self.policy, self.envs, self.tasks, self.gamma = policy, envs, tasks, gamma
-        self.act = tf.function(self._act)
+        self.tasks, self.gamma = tasks, gamma
 
     def collect(
         self,
-        weights: Weights,
+        weights: TaskWeights,
         options: dict[str, Any],
         rng: np.random.Generator,
         told: bool = False,
@@ -95,37 +104,33 @@ class EpisodeCollector:
         knows it (``infos["expected_reward"]``). If ``greedy``, the likeliest actions
         are taken instead of drawn ones.
         """
-        seen = self.envs.reset(seed=int(rng.integers(2**31)), options=options)[0]
-        split = self.tasks, self.envs.num_envs // self.tasks
+        act, distribution = self.policy.acting(weights), self.policy.distribution
+        seen = self.world.reset(int(rng.integers(2**31)), options)
+        split = self.tasks, len(seen) // self.tasks
         steps, over = [], np.zeros(1, bool)
         while not over.any():
-            seen = seen.reshape(*split, -1).astype(np.float32)
-            noise = self.policy.distribution.noise(rng, split) * (not greedy)
-            actions, log_prob = (x.numpy() for x in self.act(weights, seen, noise))
-            executed = self.policy.distribution.executed(actions)
-            executed = executed.reshape(-1, *actions.shape[2:])
-            following, rewards, terminated, truncated, infos = self.envs.step(executed)
-            expected = infos.get("expected_reward", rewards) if told else rewards
+            seen = seen.reshape(*split, -1)
+            noise = distribution.noise(rng, split) * (not greedy)
+            actions = act(seen, noise)
+            following, rewards, terminated, truncated, infos = self.world.step(
+                actions.reshape(-1, *actions.shape[2:])
+            )
+            expected = rewards
+            if told:
+                expected = self.world.told(infos, "expected_reward", rewards)
             paid = rewards.reshape(split), expected.reshape(split)
-            steps.append((seen, actions, log_prob, *paid))
+            steps.append((seen, actions, *paid))
             seen, over = following, terminated | truncated
         if not over.all():
             raise ValueError("envs: expected all episodes to end at the same step")
         stacked = (np.stack(part, axis=2) for part in zip(*steps, strict=True))
-        seen, actions, log_prob, rewards, expected = stacked
+        seen, actions, rewards, expected = stacked
         returns = discounted(expected, self.gamma)
-        advantages = returns - linear_baseline(seen, returns)
+        advantages = (returns - linear_baseline(seen, returns)).astype(np.float32)
 
         def rows(x: np.ndarray) -> tf.Tensor:  # [M, n, T, ...] to [M, B, ...]
             return tf.constant(x.reshape(x.shape[0], -1, *x.shape[3:]))
 
-        remembered = seen, actions, log_prob, advantages.astype(np.float32)
-        seen, actions, log_prob, advantages = map(rows, remembered)
+        seen, actions, advantages = map(rows, (seen, actions, advantages))
+        log_prob = distribution.log_prob(actor_output(weights, seen), actions)
         return Episodes(seen, actions, log_prob, advantages, rewards.sum(axis=2))
-
-    def _act(
-        self, weights: Weights, seen: tf.Tensor, noise: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        output = actor_output(weights, seen)
-        actions = self.policy.distribution.sample(output, noise)
-        return actions, self.policy.distribution.log_prob(output, actions)

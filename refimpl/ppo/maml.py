@@ -15,58 +15,21 @@ A long module, since its docstrings say where the literature differs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
-from tqdm import tqdm
 
-from refimpl.checks import check_count, check_number
-from refimpl.ppo.episodes import (
-    EpisodeCollector,
-    Episodes,
-    MetaPolicy,
-    Weights,
-    actor_output,
-)
-from refimpl.ppo.history import linear_schedule
-from refimpl.ppo.objectives import (
-    approximate_kl,
-    clipped_surrogate,
-    normalize_advantages,
-)
+from refimpl.checks import check_number
+from refimpl.ppo.compiled import Alike
+from refimpl.ppo.environments import in_use
+from refimpl.ppo.episodes import EpisodeCollector, MetaPolicy
+from refimpl.ppo.history import MeanReturns, linear_schedule
+from refimpl.ppo.maml_steps import inner_step, outer_steps_for
+from refimpl.ppo.run import Run
+from refimpl.ppo.update import Learner
 
-
-def inner_step(
-    policy: MetaPolicy,
-    weights: Weights,
-    episodes: Episodes,
-    fast_lr: float,
-    first_order: bool = False,
-) -> Weights:
-    """One step of policy gradient for each task, from its own ``episodes``.
-
-    ``weights`` [M, ...] are those of M tasks, and so are those returned; ``policy``
-    says how they act, ``fast_lr`` is alpha. Where the policy that acted is the one that
-    is adapted, the ratio is 1 and its gradient that of the logarithm: this is REINFORCE
-    with a baseline. Written as a ratio, the second derivative keeps, with some bias,
-    what that of mean log pi A loses: that phi also decides what is seen (Rothfuss et
-    al. 2019). ``first_order`` takes the gradient as a constant. Advantages are not
-    divided by their deviation, as PPO does: how far to go would be lost, and only the
-    direction left.
-    """
-    with tf.GradientTape() as tape:
-        tape.watch(weights)
-        output = actor_output(weights, episodes.observations)
-        log_prob = policy.distribution.log_prob(output, episodes.actions)
-        ratio = tf.exp(log_prob - episodes.log_prob)
-        gain = tf.reduce_sum(tf.reduce_mean(ratio * episodes.advantages, axis=1))
-    gradients = tape.gradient(gain, weights)
-    if first_order:
-        gradients = [tf.stop_gradient(gradient) for gradient in gradients]
-    steps = [fast_lr * gradient for gradient in gradients]
-    return [w + step for w, step in zip(weights, steps, strict=True)]
+__all__ = ["evaluate_maml_ppo", "inner_step", "train_maml_ppo"]
 
 
 def train_maml_ppo(
@@ -84,7 +47,11 @@ def train_maml_ppo(
     gamma: float = 0.99,
     entropy_weight: float = 0.0,
     first_order: bool = False,
+    jit_compile: bool = False,
     callback: Callable[[list[np.ndarray]], bool | None] | None = None,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int = 50,
+    progress: bool = True,
 ) -> list[np.ndarray]:
     """Meta-train in place, over many students.
 
@@ -109,11 +76,11 @@ def train_maml_ppo(
     epochs : int
         Outer steps on the same episodes.
     epsilon, gamma, entropy_weight
-        As for :func:`refimpl.ppo.train`.
+        As for :func:`refimpl.ppo.train`; ``epsilon`` is its strength.
     first_order : bool
         Take the inner gradients for constants.
-    callback : history -> bool or None, optional
-        Called after each update; training ends if it returns True.
+    jit_compile, callback, checkpoint, checkpoint_every, progress
+        As for :func:`refimpl.ppo.train`.
 
     Returns
     -------
@@ -123,61 +90,45 @@ def train_maml_ppo(
     Raises
     ------
     TypeError, ValueError
-        If a count, a rate, ``epsilon`` or ``gamma`` is not what it should be, or
-        ``tasks`` does not divide the number of environments.
+        If an argument, a reward or an observation is not what it should be, ``tasks``
+        does not divide the number of environments, or these have no ``draw_tasks``.
+    FileNotFoundError
+        If there is no folder for the checkpoint.
     FloatingPointError
         If an update leads to NaN or infinity.
     """
-    check_count("updates", updates, 0)
-    check_count("num_steps", num_steps, 0)
-    check_count("epochs", epochs, 1)
-    check_number("fast_lr", fast_lr, 0)
-    check_number("meta_lr", meta_lr, 0)
-    check_number("epsilon", epsilon, 0)
-    check_number("gamma", gamma, 0, 1)
+    given = locals()
+    draw_tasks = task_drawer(envs)
     collector = EpisodeCollector(policy, envs, tasks, gamma)
-    optimizer = keras.optimizers.Adam(meta_lr, epsilon=1e-5)
-    optimizer.build(policy.trainable_variables)
-
-    @tf.function
-    def improve(before: list[Episodes], after: Episodes) -> tuple[tf.Tensor, ...]:
-        advantages = normalize_advantages(after.advantages)
-        for _ in range(epochs):
-            with tf.GradientTape() as tape:
-                weights = policy.weights_for(tasks)
-                for own in before:
-                    weights = inner_step(policy, weights, own, fast_lr, first_order)
-                output = actor_output(weights, after.observations)
-                log_prob = policy.distribution.log_prob(output, after.actions)
-                gain = clipped_surrogate(log_prob, after.log_prob, advantages, epsilon)
-                entropy = tf.reduce_mean(policy.distribution.entropy(output))
-                loss = -gain - entropy_weight * entropy
-            gradients = tape.gradient(loss, policy.trainable_variables)
-            optimizer.apply(gradients, policy.trainable_variables)
-        return approximate_kl(log_prob, after.log_prob), entropy
-
-    history: list[np.ndarray] = []
-    bar = tqdm(range(updates), desc="MAML-PPO")
-    for update in bar:
-        rng = np.random.default_rng([seed, update])
-        options = envs.draw_tasks(rng, tasks)
-        weights, before = policy.weights_for(tasks), []
-        for _ in range(num_steps):
-            before.append(collector.collect(weights, options, rng))
-            weights = inner_step(policy, weights, before[-1], fast_lr)
-        after = collector.collect(weights, options, rng, told=True)
-        optimizer.learning_rate = meta_lr * linear_schedule(update / updates)
-        kl, entropy = map(float, improve(before, after))
-        if not all(np.isfinite(v).all() for v in policy.trainable_variables):
-            raise FloatingPointError(f"train_maml_ppo: not finite after {update=}")
-        history.append(np.array([e.returns.mean() for e in (*before, after)]))
-        shown = {f"after {j}": f"{m:.4g}" for j, m in enumerate(history[-1])}
-        bar.set_postfix(
-            {**shown, "kl": f"{kl:.2g}", "entropy": f"{entropy:.3g}"}, refresh=False
-        )
-        if callback and callback(history):
-            break
+    learner, history = Learner(policy), MeanReturns()
+    run = Run("MAML-PPO", given, learner, history)
+    improve = outer_steps_for(Alike(policy), tasks, epochs, first_order, jit_compile)
+    with in_use(envs):
+        for _, rng, done in run:
+            options = draw_tasks(rng, tasks)
+            weights, before = policy.weights_for(tasks), []
+            for _ in range(num_steps):
+                before.append(collector.collect(weights, options, rng))
+                weights = inner_step(policy, weights, before[-1], fast_lr)
+            after = collector.collect(weights, options, rng, told=True)
+            rates = fast_lr, meta_lr * linear_schedule(done), epsilon, entropy_weight
+            numbers = (*map(np.float32, rates),)
+            kl, entropy = map(float, learner.learn(improve, before, after, numbers))
+            history.append(np.array([e.returns.mean() for e in (*before, after)]))
+            run.shown = {f"after {j}": m for j, m in enumerate(history[-1])}
+            run.shown |= {"kl": kl, "entropy": entropy}
     return history
+
+
+def task_drawer(envs: Any) -> Callable:
+    """``envs.draw_tasks``, or that of what it wraps; a TypeError if there is none."""
+    for source in (envs, getattr(envs, "unwrapped", None)):
+        if draw := getattr(source, "draw_tasks", None):
+            return draw
+    raise TypeError(
+        "envs: expected a method draw_tasks(rng, tasks) that returns options for "
+        f"reset, got {envs!r}"
+    )
 
 
 def evaluate_maml_ppo(
@@ -200,16 +151,20 @@ def evaluate_maml_ppo(
     """
     if np.ndim(fast_lr) != 1:
         raise ValueError(f"fast_lr: expected one rate for each step, got {fast_lr!r}")
+    for each in fast_lr:
+        check_number("fast_lr", each, 0)
+    check_number("gamma", gamma, 0, 1)
+    draw_tasks = task_drawer(envs)
     collector = EpisodeCollector(policy, envs, tasks, gamma)
-    rng = np.random.default_rng(seed)
-    options, weights = envs.draw_tasks(rng, tasks), policy.weights_for(tasks)
-    returns = []
-    for rate in [*fast_lr, None]:
-        episodes = collector.collect(weights, options, rng)
-        shown = episodes
-        if greedy:
-            shown = collector.collect(weights, options, rng, greedy=True)
-        returns.append(shown.returns)
-        if rate is not None:
-            weights = inner_step(policy, weights, episodes, rate)
+    rng, returns = np.random.default_rng(seed), []
+    options, weights = draw_tasks(rng, tasks), policy.weights_for(tasks)
+    with in_use(envs):
+        rates: list[float | None] = [*fast_lr, None]
+        for rate in rates:
+            episodes = shown = collector.collect(weights, options, rng)
+            if greedy:
+                shown = collector.collect(weights, options, rng, greedy=True)
+            returns.append(shown.returns)
+            if rate is not None:
+                weights = inner_step(policy, weights, episodes, rate)
     return np.stack(returns)

@@ -7,19 +7,19 @@ learning, by gradients, across students; fast learning, in the state, within one
 """
 
 from collections.abc import Callable
-from functools import partial
+from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
-from tqdm import tqdm
 
-from refimpl.checks import check_count, check_number
 from refimpl.ppo.advantages import compute_advantages
+from refimpl.ppo.compiled import Alike
+from refimpl.ppo.environments import in_use
 from refimpl.ppo.history import History, explained_variance, linear_schedule
-from refimpl.ppo.objectives import Batch, clipped_surrogate, make_improve, ppo_loss
+from refimpl.ppo.objectives import Batch, clipped_surrogate
 from refimpl.ppo.recurrent import RecurrentActorCritic, TrialCollector, Trials
+from refimpl.ppo.run import Run
+from refimpl.ppo.update import Learner, improve_for
 
 
 def train_rl2(
@@ -38,12 +38,16 @@ def train_rl2(
     value_weight: float = 0.5,
     reward_scale: float = 1.0,
     max_grad_norm: float = 0.5,
+    jit_compile: bool = False,
     callback: Callable[[History], bool | None] | None = None,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int = 50,
+    progress: bool = True,
 ) -> History:
     """Meta-train a recurrent policy in place: PPO over whole trials.
 
     Each update meets ``envs.num_envs`` new students. An update is PPO's own
-    (:func:`refimpl.ppo.objectives.make_improve`) with a trial in place of a step, so
+    (:func:`refimpl.ppo.update.improve_for`) with a trial in place of a step, so
     that gradients flow back through a student's whole history.
 
     The policy sees the rewards. Advantages are made from what was to be expected of
@@ -60,12 +64,12 @@ def train_rl2(
         Passes of an update over its trials; the parts of a pass, each of whole trials.
     learning_rate, entropy_weight : float
         Adam's rate and c2 of PPO's loss; both fall to 0.
-    gamma, lambda_, epsilon, value_weight, max_grad_norm
-        As for :func:`refimpl.ppo.train`.
+    gamma, lambda_, epsilon, value_weight, max_grad_norm, jit_compile
+        As for :func:`refimpl.ppo.train`; ``epsilon`` is its strength.
     reward_scale : float
         For learning only; best if a trial's sum is then about 1.
-    callback : History -> bool or None, optional
-        Called after each update; training ends if it returns True.
+    callback, checkpoint, checkpoint_every, progress
+        As for :func:`refimpl.ppo.train`.
 
     Returns
     -------
@@ -76,50 +80,40 @@ def train_rl2(
     ------
     TypeError, ValueError
         If an argument, a reward or an observation is not what it should be.
+    FileNotFoundError
+        If there is no folder for the checkpoint.
     FloatingPointError
         If an update leads to NaN or infinity.
     """
-    n = envs.num_envs
-    check_count("updates", updates, 0)
-    check_count("epochs", epochs, 1)
-    check_count("minibatches", minibatches, 1)
-    check_number("learning_rate", learning_rate, 0)
-    check_number("epsilon", epsilon, 0)
-    check_number("max_grad_norm", max_grad_norm, 0)
-    check_number("gamma", gamma, 0, 1)
-    check_number("lambda_", lambda_, 0, 1)
+    given = locals()
+    collector = TrialCollector(policy, envs, jit_compile)
+    learner, history, n = Learner(policy), History(), envs.num_envs
+    run = Run("RL²", given, learner, history)
     if n % minibatches:
         raise ValueError(f"minibatches: expected to divide {n}, got {minibatches}")
-    optimizer = keras.optimizers.Adam(learning_rate, epsilon=1e-5)
-    optimizer.build(policy.trainable_variables)
-    bonus = tf.Variable(entropy_weight, trainable=False)
-    loss = partial(ppo_loss, clipped_surrogate, value_weight, bonus)
-    improve = make_improve(policy, optimizer, loss, max_grad_norm, float("inf"))
-    collector, history = TrialCollector(policy, envs), History()
-    everyone, strength = np.ones(n, bool), tf.constant(epsilon, tf.float32)
+    improve = improve_for(Alike(policy), clipped_surrogate, jit_compile)
+    with in_use(envs):
+        for _, rng, done in run:
+            trials = collector.collect(rng)
+            advantages, returns = trial_advantages(trials, reward_scale, gamma, lambda_)
+            acted = trials.inputs, trials.actions, trials.log_prob
+            batch = Batch(*acted, advantages, returns, None)
+            order = [rng.permutation(n) for _ in range(epochs)]
+            rows = np.reshape(order, (epochs * minibatches, -1))
+            falling = linear_schedule(done)
+            limits = learning_rate * falling, max_grad_norm, float("inf")
+            weights = epsilon, value_weight, entropy_weight * falling
+            numbers = (*map(np.float32, (*limits, *weights)),)
+            found = learner.learn(improve, batch, rows, numbers)
 
-    bar = tqdm(range(updates), desc="RL²")
-    for update in bar:
-        rng = np.random.default_rng([seed, update])
-        trials = collector.collect(rng)
-        advantages, returns = trial_advantages(trials, reward_scale, gamma, lambda_)
-        seen, actions, log_prob = trials.inputs, trials.actions, trials.log_prob
-        batch = Batch(seen, actions, log_prob, advantages, returns, everyone)
-        order = [rng.permutation(n) for _ in range(epochs)]
-        optimizer.learning_rate = learning_rate * linear_schedule(update / updates)
-        bonus.assign(entropy_weight * linear_schedule(update / updates))
-        rows = np.reshape(order, (epochs * minibatches, -1))
-        kl, clipped, entropy = map(float, improve(batch, rows, strength))
-        if not np.isfinite(kl + entropy):
-            raise FloatingPointError(f"train_rl2: not finite after {update=}")
-        ended = trials.rewards.sum(axis=1).tolist()
-        explained = explained_variance(returns, trials.values)
-        steps = trials.rewards.size * (update + 1)
-        history.add(steps, ended, kl, clipped, entropy, explained, epsilon)
-        shown = {"return": np.mean(ended), "kl": kl, "entropy": entropy}
-        bar.set_postfix({k: f"{v:.3g}" for k, v in shown.items()}, refresh=False)
-        if callback and callback(history):
-            break
+            entry = {name: float(x) for name, x in found._asdict().items()}
+            explained = explained_variance(returns, trials.values)
+            ended = trials.rewards.sum(axis=1).tolist()
+            steps = (history.steps or [0])[-1] + trials.rewards.size
+            entry |= {"steps": steps, "returns": ended, "strength": float(epsilon)}
+            history.add(**entry, explained_variance=explained, log_std=0.0)
+            run.shown = {"return": float(np.mean(ended)), "kl": entry["kl"]}
+            run.shown["entropy"] = entry["entropy"]
     return history
 
 
@@ -130,11 +124,12 @@ def trial_advantages(
 
     Of ``trials``, at ``reward_scale``; ``gamma`` and ``lambda_`` as ever.
     """
-    rewards, values = trials.expected.T * reward_scale, trials.values.T
-    following = np.concatenate([values[1:], np.zeros_like(values[:1])])
-    over = np.zeros(values.shape, bool)
-    over[-1] = True
-    judged = (rewards, values, following, over, np.zeros_like(over))
+    rewards, values = trials.expected.T * np.float32(reward_scale), trials.values.T
+    following = np.concatenate([values[1:], trials.next_values[None]])
+    truncated = np.zeros(values.shape, bool)
+    terminated = truncated.copy()
+    terminated[-1], truncated[-1] = ~trials.truncated, trials.truncated
+    judged = (rewards, values, following, terminated, truncated)
     advantages, returns = compute_advantages(*judged, gamma, lambda_)
     return advantages.T, returns.T
 
@@ -144,6 +139,9 @@ def evaluate_rl2(
 ) -> Trials:
     """A trial of each of ``envs.num_envs`` new students, without learning by gradients.
 
-    By the likeliest actions of ``policy`` or, if not ``greedy``, drawn ones.
+    By the likeliest actions of ``policy`` or, if not ``greedy``, drawn ones. Raises a
+    ValueError if a training that is going on uses ``envs``.
     """
-    return TrialCollector(policy, envs).collect(np.random.default_rng(seed), greedy)
+    with in_use(envs):
+        collector = TrialCollector(policy, envs)
+        return collector.collect(np.random.default_rng(seed), greedy)

@@ -1,4 +1,4 @@
-"""What PPO maximizes, how far an update went, and the update itself.
+"""What PPO maximizes, and how far an update went.
 
 ``log_prob`` and ``old_log_prob`` [B] are log pi(a|s) and log pi_old(a|s) of the actions
 that pi_old took in B steps, ``advantages`` [B] their advantages.
@@ -6,27 +6,47 @@ that pi_old took in B steps, ``advantages`` [B] their advantages.
 
 from collections import namedtuple
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 #: a tensor [B], or what TensorFlow turns into one; one number for each step
 Array = Any
 #: What an update learns from; in each array a row for each step in each environment.
+#: ``valid`` [B] says which are experience; None: all of them.
 Batch = namedtuple(
     "Batch", "observations actions old_log_prob advantages returns valid"
 )
 
 
-def mean(x: Array) -> tf.Tensor:
-    """The mean of all entries of ``x`` [...]; 0 if there are none."""
-    return tf.math.divide_no_nan(tf.reduce_sum(x), tf.cast(tf.size(x), x.dtype))
+class Loss(NamedTuple):
+    """The ``total``, to be lowered, and its parts; each a number."""
+
+    total: tf.Tensor
+    kl: tf.Tensor  #: from the policy that acted
+    clip_fraction: tf.Tensor  #: the share of ratios off 1 by more than ``strength``
+    entropy: tf.Tensor
+    objective: tf.Tensor  #: the surrogate's value
+    value_loss: tf.Tensor
 
 
-def normalize_advantages(advantages: Array) -> tf.Tensor:
-    """Shift and scale to mean 0 and standard deviation 1; a constant becomes 0."""
-    centered = advantages - mean(advantages)
-    return centered / (tf.sqrt(mean(tf.square(centered))) + 1e-8)
+def mean(x: Array, valid: Array | None = None) -> tf.Tensor:
+    """The mean of all entries of ``x`` [...], or of the ``valid`` ones; 0 of none."""
+    if valid is None:
+        valid = tf.ones_like(x, tf.bool)
+    count = tf.reduce_sum(tf.cast(valid, x.dtype))
+    return tf.math.divide_no_nan(tf.reduce_sum(tf.where(valid, x, 0)), count)
+
+
+def normalize_advantages(advantages: Array, valid: Array | None = None) -> tf.Tensor:
+    """Shift and scale to mean 0 and standard deviation 1; a constant becomes 0.
+
+    Of the ``valid`` entries of ``advantages`` [...], if there are others; those are 0.
+    """
+    centered = advantages - mean(advantages, valid)
+    if valid is not None:
+        centered = tf.where(valid, centered, 0)
+    return centered / (tf.sqrt(mean(tf.square(centered), valid)) + 1e-8)
 
 
 def clipped_surrogate(
@@ -81,59 +101,37 @@ def approximate_kl(log_prob: Array, old_log_prob: Array) -> tf.Tensor:
 
 def ppo_loss(
     surrogate: Callable,
-    c1: float,
-    c2: float,
+    c1: Array,
+    c2: Array,
     policy: Any,
     batch: Batch,
     strength: Array,
-) -> tuple[tf.Tensor, ...]:
-    """-(L^SURROGATE - c1 L^VF + c2 S); with it log pi(a|s), and S.
+) -> Loss:
+    """-(L^SURROGATE - c1 L^VF + c2 S), and what a report says of it.
 
     Equation (9) of Schulman et al. (2017), with weights ``c1``, ``c2``: of ``policy``
     on ``batch``, where ``surrogate`` has its epsilon or beta from ``strength``.
+
+    What is not ``valid`` enters as an action of unchanged probability and advantage 0,
+    which a surrogate counts 0; dividing by the share of the others gives their mean.
     """
     output, values = policy(batch.observations)
+    valid, old = batch.valid, batch.old_log_prob
     log_prob = policy.distribution.log_prob(output, batch.actions)
-    advantages = normalize_advantages(batch.advantages)
-    gain = surrogate(log_prob, batch.old_log_prob, advantages, strength)
-    value_loss = mean(tf.square(values - batch.returns))
-    entropy = mean(policy.distribution.entropy(output))
-    return -(gain - c1 * value_loss + c2 * entropy), log_prob, entropy
-
-
-def make_improve(
-    policy: Any, optimizer: Any, loss: Callable, max_grad_norm: float, max_kl: float
-) -> Callable[..., tuple[tf.Tensor, ...]]:
-    """All steps of an update in one call; it returns KL, clip fraction, entropy.
-
-    Each step of ``optimizer`` lowers ``loss`` of ``policy`` on a row of minibatches
-    [steps, rows]; ``max_grad_norm`` and ``max_kl`` as for :func:`refimpl.ppo.train`.
-    """
-
-    @tf.function
-    def improve(batch: Batch, minibatches: tf.Tensor, strength: tf.Tensor) -> tuple:
-        for rows in minibatches:
-            part = experience(batch, rows)
-            with tf.GradientTape() as tape:
-                total, log_prob, _ = loss(policy, part, strength)
-            if approximate_kl(log_prob, part.old_log_prob) > max_kl:
-                break
-            gradients = tape.gradient(total, policy.trainable_variables)
-            gradients, _ = tf.clip_by_global_norm(gradients, max_grad_norm)
-            optimizer.apply(gradients, policy.trainable_variables)
-        part = experience(batch, tf.range(tf.size(batch.valid)))
-        _, log_prob, entropy = loss(policy, part, strength)
-        distance = tf.abs(tf.exp(log_prob - part.old_log_prob) - 1)
-        clipped = mean(tf.cast(distance > strength, tf.float32))
-        return approximate_kl(log_prob, part.old_log_prob), clipped, entropy
-
-    return improve
-
-
-def experience(batch: Batch, rows: tf.Tensor) -> Batch:
-    """These ``rows`` [n] of a ``batch``, without resets."""
-    rows = tf.boolean_mask(rows, tf.gather(batch.valid, rows))
-    return Batch(*(tf.gather(array, rows) for array in batch))
+    advantages = normalize_advantages(batch.advantages, valid)
+    share = tf.ones(())
+    if valid is not None:
+        log_prob = tf.where(valid, log_prob, old)
+        share = tf.reduce_mean(tf.cast(valid, tf.float32))
+    gain = surrogate(log_prob, old, advantages, strength)
+    gain = tf.math.divide_no_nan(gain, share)
+    kl = tf.math.divide_no_nan(approximate_kl(log_prob, old), share)
+    value_loss = mean(tf.square(values - batch.returns), valid)
+    entropy = mean(policy.distribution.entropy(output), valid)
+    total = -(gain - c1 * value_loss + c2 * entropy)
+    off = tf.abs(tf.exp(log_prob - old) - 1) > strength
+    clipped = mean(tf.cast(off, tf.float32), valid)
+    return Loss(total, kl, clipped, entropy, gain, value_loss)
 
 
 def _log_ratio(log_prob: Array, old_log_prob: Array, *others: Array) -> tf.Tensor:

@@ -1,150 +1,164 @@
 """The actor, which chooses, and the critic, which judges: two small networks."""
 
-import math
-from collections.abc import Sequence
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from gymnasium.spaces import Box, Discrete
+
+from refimpl.ppo.compiled import Alike, judge_for, values_of
+from refimpl.ppo.distributions import distribution_for
+from refimpl.ppo.networks import (
+    MaskedActor,
+    flat_width,
+    forward,
+    is_tanh_network,
+    tanh_network,
+)
+from refimpl.ppo.scales import Scale, normalized
+
+Act = Callable[[np.ndarray, np.ndarray], np.ndarray]  #: observations, noise -> actions
 
 
-class Categorical:
-    """One of n actions of ``space``; the actor's output are ``logits`` [..., n]."""
+class Policy(keras.Model):
+    """Any Keras network as a policy: subclass it, and define ``call``.
 
-    def __init__(self, space: Discrete) -> None:
-        self.size, self.start = int(space.n), int(space.start)
-
-    def noise(self, rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
-        """What :meth:`sample` needs for ``shape`` actions, [..., n]."""
-        return rng.gumbel(size=(*shape, self.size)).astype(np.float32)
-
-    def sample(self, logits: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-        """The Gumbel-max trick, [..., n] to [...]; with ``noise`` 0, the likeliest."""
-        return tf.argmax(logits + noise, axis=-1)
-
-    def log_prob(self, logits: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
-        """log P of ``actions`` [...]: [...]."""
-        return -tf.nn.sparse_softmax_cross_entropy_with_logits(actions, logits)
-
-    def entropy(self, logits: tf.Tensor) -> tf.Tensor:
-        """In nats, [...]."""
-        log_probs = tf.nn.log_softmax(logits)
-        return -tf.reduce_sum(tf.exp(log_probs) * log_probs, axis=-1)
-
-    def executed(self, actions: np.ndarray) -> np.ndarray:
-        """The ``actions`` [...] as the environment counts them."""
-        return actions + self.start
-
-
-class Gaussian(keras.layers.Layer):
-    """d real numbers, in ``space``; the actor's output is their ``mean`` [..., d].
-
-    The logarithm of the deviation is a weight, the same whatever is observed.
+    ``call`` gets observations [B, ...] and returns the actor's output [B, n] and the
+    values [B]; with a shared trunk, convolutions or whatever else. ``distribution``
+    says what the output means, ``settings`` how to make another one like it. Raises a
+    ValueError if the actions of ``envs``, a vector environment, are not supported.
     """
 
-    def __init__(self, space: Box) -> None:
+    observation_scale: Scale | None = None
+    reward_scale: Scale | None = None
+
+    def __init__(self, envs: Any, *, discrete: bool = False, **settings: Any) -> None:
         super().__init__()
-        self.space, self.size = space, space.shape[0]
-        self.log_std = self.add_weight(shape=space.shape, initializer="zeros")
+        self.distribution = distribution_for(envs, discrete)
+        self.observation_space = envs.single_observation_space
+        self.action_space = envs.single_action_space
+        self.settings = settings
 
-    def noise(self, rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
-        """What :meth:`sample` needs for ``shape`` actions, [..., d]."""
-        return rng.standard_normal(size=(*shape, self.size), dtype=np.float32)
+    def build(self, shape: Any) -> None:
+        """Nothing: the layers make their own weights. (Keras asks for it.)"""
 
-    def sample(self, mean: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
-        """Actions [..., d]; with ``noise`` 0, the mean."""
-        return mean + tf.exp(self.log_std) * noise
+    def structure(self) -> Any:
+        """What policies share that compute alike, with other weights: here nothing."""
+        return self
 
-    def log_prob(self, mean: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
-        """The log of the density of ``actions`` [..., d]: [...]."""
-        z = (actions - mean) / tf.exp(self.log_std)
-        each = -0.5 * (z**2 + math.log(2 * math.pi)) - self.log_std
-        return tf.reduce_sum(each, axis=-1)
+    def ready(self) -> None:
+        """Make the weights, if Keras has not made them yet."""
+        if not self.built:
+            self(np.zeros((1, *self.observation_space.shape), np.float32))
 
-    def entropy(self, mean: tf.Tensor) -> tf.Tensor:
-        """In nats, [...]."""
-        each = self.log_std + 0.5 * math.log(2 * math.pi * math.e)
-        return tf.reduce_sum(each + tf.zeros_like(mean), axis=-1)
+    def acting(self) -> Act:
+        """:meth:`act` with the weights as they are now. Here TensorFlow computes it."""
+        self.ready()
+        judge, values = judge_for(Alike(self)), values_of(self)
+        sample = self.distribution.sampler()
+        return lambda seen, noise: sample(judge(values, seen)[0].numpy(), noise)
 
-    def executed(self, actions: np.ndarray) -> np.ndarray:
-        """The ``actions`` [..., d] within bounds; remembered is what was sampled."""
-        return actions.clip(self.space.low, self.space.high).astype(self.space.dtype)
+    def act(self, observations: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        """Actions [N, ...] for ``observations`` [N, ...], as they are sampled.
+
+        ``noise`` [N, n] comes from ``distribution.noise``; where it is 0, the
+        likeliest action. ``distribution.executed`` makes them the environment's own.
+        """
+        return self.acting()(np.asarray(observations, np.float32), noise)
+
+    def check_seen(self, observations: np.ndarray) -> None:
+        """Raise a ValueError if nobody could act on ``observations`` [B, ...]."""
 
 
-class ActorCritic(keras.Model):
+class Described(Policy):
+    """A policy that its class and ``settings`` describe: it can be saved and loaded."""
+
+    def structure(self) -> str:
+        spaces = self.observation_space, self.action_space
+        return f"{type(self).__qualname__} {json.dumps(self.settings)} {spaces}"
+
+
+class ActorCritic(Described):
     """A tanh network for the ``distribution`` of actions, and one for the value.
 
     Called with observations [B, D], it returns the actor's output [B, ...] and the
     values [B]. ``hidden`` gives the widths of both. Weights start orthogonal, from
     ``seed``, and biases at 0. If ``masked``, the last n numbers of an observation say
-    which of the n actions are allowed. Raises a ValueError if a space of ``envs``, a
-    vector environment, is not supported.
+    which of the n actions are allowed. ``normalize`` may name "observations" and
+    "rewards": training then measures their scale (:class:`refimpl.ppo.scales.Scale`),
+    which stays with the policy. Raises a ValueError if a space of ``envs``, a vector
+    environment, is not supported, or ``normalize`` names anything else.
     """
 
     def __init__(
-        self, envs: Any, hidden: Sequence = (64, 64), *, seed: int, masked: bool = False
+        self,
+        envs: Any,
+        hidden: Sequence[int] = (64, 64),
+        *,
+        seed: int,
+        masked: bool = False,
+        normalize: Sequence[str] = (),
     ) -> None:
-        super().__init__()
-        self.distribution = distribution_for(envs, discrete=masked)
-        seen = envs.single_observation_space
+        settings = {"hidden": [*hidden], "masked": masked, "normalize": [*normalize]}
+        super().__init__(envs, discrete=masked, **settings)
+        width, n = flat_width(self.observation_space), self.distribution.size
+        if wrong := {*normalize} - {"observations", "rewards"}:
+            raise ValueError(
+                f"normalize: expected 'observations', 'rewards', got {sorted(wrong)}"
+            )
+        if masked and width < n:
+            raise ValueError(
+                f"envs: expected a mask of {n} actions to see, got {width} numbers"
+            )
+        if "observations" in normalize:
+            self.observation_scale = Scale(self.observation_space.shape)
+        if "rewards" in normalize:
+            self.reward_scale = Scale(())
         rng = np.random.default_rng(seed)
-        n = self.distribution.size
-        if masked and seen.shape[0] < n:
-            raise ValueError(f"envs: expected a mask of {n} actions to see, got {seen}")
         # The last layer starts near 0: all actions are about equally likely.
-        self.actor = tanh_network([*seen.shape, *hidden, n], 0.01, rng)
+        own = width, self.observation_scale, rng
+        self.actor = tanh_network([*hidden, n], 0.01, *own)
         if masked:
             self.actor = MaskedActor(self.actor)
-        self.critic = tanh_network([*seen.shape, *hidden, 1], 1.0, rng)
-        self.built = True
+        self.critic = tanh_network([*hidden, 1], 1.0, *own)
+        self.ready()
 
     def call(self, observations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return self.actor(observations), self.critic(observations)[:, 0]
 
+    def acting(self) -> Act:
+        """As :meth:`Policy.acting`, in NumPy: faster than to call TensorFlow.
 
-def distribution_for(envs: Any, discrete: bool = False) -> Any:
-    """What the actions need to be drawn, :class:`Categorical` or :class:`Gaussian`.
+        A subclass or an actor that computes something else goes the slower way.
+        """
+        masked, scale = self.settings["masked"], self.observation_scale
+        net = self.actor.net if masked else self.actor
+        if type(self).call is not ActorCritic.call or not is_tanh_network(net):
+            return super().acting()
+        weights = [v.numpy() for v in net.trainable_variables]
+        moments, sample = scale and scale.moments(), self.distribution.sampler()
 
-    A ValueError if a space of ``envs`` is not supported, or not ``discrete`` if asked.
-    """
-    seen, chosen = envs.single_observation_space, envs.single_action_space
-    kind: Any = {Discrete: Categorical, Box: Gaussian}.get(type(chosen))
-    floats = kind is Gaussian and len(chosen.shape) == 1 and chosen.dtype.kind == "f"
-    if kind is not Categorical and (discrete or not floats):
-        names = "Discrete" if discrete else "Discrete or Box (floats, one axis)"
-        raise ValueError(f"envs: expected {names} actions, got {chosen}")
-    if not isinstance(seen, Box) or len(seen.shape) != 1:
-        raise ValueError(f"envs: expected a Box with one axis to see, got {seen}")
-    return kind(chosen)
+        def act(observations: np.ndarray, noise: np.ndarray) -> np.ndarray:
+            x = normalized(observations, *moments) if moments else observations
+            output = forward(weights, x)
+            if masked:
+                mask = observations[..., -output.shape[-1] :]
+                output = np.where(mask == 1, output, -1e9)
+            return sample(output, noise)
 
+        return act
 
-class MaskedActor(keras.Model):
-    """The logits [B, n] of ``net``, for allowed actions only."""
-
-    def __init__(self, net: Any) -> None:
-        super().__init__()
-        self.net, self.built = net, True
-
-    def call(self, observations: tf.Tensor) -> tf.Tensor:
-        logits = self.net(observations)
-        return allowed_only(logits, observations[..., -logits.shape[-1] :])
-
-
-def allowed_only(logits: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """``logits`` [..., n], -1e9 where ``mask`` has no 1: probability 0, and no NaN."""
-    return tf.where(mask == 1, logits, -1e9)
-
-
-def tanh_network(
-    sizes: Sequence[int], last_gain: float, rng: np.random.Generator
-) -> Any:
-    """Tanh layers of ``sizes``, gain sqrt(2); the last linear, with ``last_gain``."""
-    model = keras.Sequential([keras.Input((sizes[0],))])
-    for i, units in enumerate(sizes[1:], start=2):
-        activation, gain = ("tanh", 2**0.5) if i < len(sizes) else (None, last_gain)
-        # A seed for each layer: an initializer that has one always draws the same.
-        start = keras.initializers.Orthogonal(gain, seed=int(rng.integers(2**31)))
-        model.add(keras.layers.Dense(units, activation, kernel_initializer=start))
-    return model
+    def check_seen(self, observations: np.ndarray) -> None:
+        """If masked, raise a ValueError unless masks, of 0 and 1, allow something."""
+        if not self.settings["masked"]:
+            return
+        mask = observations[..., -self.distribution.size :]
+        if not np.isin(mask, (0, 1)).all():
+            wrong = mask[(mask != 0) & (mask != 1)][0]
+            raise ValueError(f"envs: expected masks of 0 and 1, got {wrong}")
+        if not mask.any(axis=-1).all():
+            raise ValueError("envs: expected at least one action allowed, got none")

@@ -1,15 +1,20 @@
 """A policy that remembers a student, and its trials: what RL-squared acts with."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from refimpl.ppo.policies import distribution_for
+from refimpl.ppo.compiled import Alike, judge_for, values_of
+from refimpl.ppo.environments import World
+from refimpl.ppo.networks import flat_width
+from refimpl.ppo.policies import Act, Described
 
 
-class RecurrentActorCritic(keras.Model):
+class RecurrentActorCritic(Described):
     """A GRU that reads a trial; the actor and the critic read its state.
 
     At each step it receives the observation, and of the step before the action
@@ -22,10 +27,9 @@ class RecurrentActorCritic(keras.Model):
     """
 
     def __init__(self, envs: Any, hidden: int = 64, *, seed: int) -> None:
-        super().__init__()
-        self.distribution = distribution_for(envs, discrete=True)
+        super().__init__(envs, discrete=True, hidden=hidden)
         actions = self.distribution.size
-        inputs = envs.single_observation_space.shape[0] + actions + 2
+        inputs = flat_width(self.observation_space) + actions + 2
         rng = np.random.default_rng(seed)
 
         def orthogonal(gain: float) -> Any:
@@ -44,7 +48,7 @@ class RecurrentActorCritic(keras.Model):
         self.critic = keras.layers.Dense(1, kernel_initializer=orthogonal(1.0))
         self.actor.build((None, hidden))
         self.critic.build((None, hidden))
-        self.built = True
+        self(np.zeros((1, 1, inputs), np.float32))
 
     def call(self, trials: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         states = self.memory(trials)
@@ -58,6 +62,45 @@ class RecurrentActorCritic(keras.Model):
         state, _ = self.memory.cell(inputs, [state])
         return self.actor(state), self.critic(state)[:, 0], state
 
+    def acting(self) -> Act:
+        """As :meth:`refimpl.ppo.Policy.acting`, for a new student: the state is empty.
+
+        From call to call, each with inputs [N, I], it goes on. In NumPy, unless a
+        subclass computes its steps in another way.
+        """
+        state = np.zeros((1, self.settings["hidden"]), np.float32)
+        step, values = judge_for(Alike(self), method="step"), values_of(self)
+        sample = self.distribution.sampler()
+        own = type(self).step is RecurrentActorCritic.step
+        quick = own and type(self.memory) is keras.layers.GRU
+        weights = self.memory.cell.trainable_variables + self.actor.trainable_variables
+        W, U, b, V, c = (v.numpy() for v in weights) if quick else [step] * 5
+
+        def act(inputs: np.ndarray, noise: np.ndarray) -> np.ndarray:
+            nonlocal state
+            if quick:
+                state = gru(inputs @ W + b[0], state @ U + b[1], state)
+                output = state @ V + c
+            else:
+                before = np.broadcast_to(state, (len(inputs), state.shape[1]))
+                output, _, state = (x.numpy() for x in step(values, inputs, before))
+            return sample(output, noise)
+
+        return act
+
+
+def gru(given: np.ndarray, kept: np.ndarray, state: np.ndarray) -> np.ndarray:
+    """The next state [N, H] of a GRU (Cho et al. 2014), as Keras has it.
+
+    From what the input has ``given`` and what the ``state`` has ``kept``, each [N, 3 H]
+    of the update gate, the reset gate and the new content.
+    """
+    n = state.shape[1]
+    gates = 0.5 * (1 + np.tanh(0.5 * (given[:, : 2 * n] + kept[:, : 2 * n])))
+    update, reset = gates[:, :n], gates[:, n:]
+    new = np.tanh(given[:, 2 * n :] + reset * kept[:, 2 * n :])
+    return update * state + (1 - update) * new
+
 
 class Trials(NamedTuple):
     """N whole trials of T steps, each from a student's coming to their leaving."""
@@ -68,55 +111,56 @@ class Trials(NamedTuple):
     values: np.ndarray  #: [N, T]
     rewards: np.ndarray  #: [N, T]
     expected: np.ndarray  #: [N, T], rewards without luck, where a simulator knows them
-    states: np.ndarray  #: [N, T, H], after each input
+    next_values: np.ndarray  #: [N], V of what followed the last step
+    truncated: np.ndarray  #: [N] of bool: cut off there, so that next_values counts
 
 
 class TrialCollector:
-    """A recurrent ``policy`` at work in ``envs``; its state lasts for one student."""
+    """A recurrent ``policy`` at work in ``envs``; its state lasts for one student.
 
-    def __init__(self, policy: RecurrentActorCritic, envs: Any) -> None:
-        self.policy, self.envs = policy, envs
-        self.act = tf.function(self._act)
+    Raises as :class:`refimpl.ppo.rollout.Collector` does.
+    """
+
+    def __init__(
+        self, policy: RecurrentActorCritic, envs: Any, jit_compile: bool = False
+    ) -> None:
+        self.world, self.policy = World(envs, policy), policy
+        self.judge = judge_for(Alike(policy), jit_compile)
 
     def collect(self, rng: np.random.Generator, greedy: bool = False) -> Trials:
-        """Reset ``envs``, then act until all students leave.
+        """Reset the environments, then act until all students leave.
 
         If ``greedy``, the likeliest actions are taken instead of drawn ones. Raises a
-        ValueError if some leave earlier than others, or what is seen is not finite.
+        ValueError if some leave earlier than others, or if what the environments
+        return is not what it should be.
         """
-        actions = self.policy.distribution.size
-        seen = self.envs.reset(seed=int(rng.integers(2**31)))[0]
-        n = self.envs.num_envs
-        before = np.zeros((n, actions + 2), np.float32)  # action, reward, episode over
-        state = np.zeros((n, self.policy.memory.units), np.float32)
+        act, distribution = self.policy.acting(), self.policy.distribution
+        seen = self.world.reset(int(rng.integers(2**31)))
+        n = len(seen)
+        before = np.zeros((n, distribution.size + 2), np.float32)
         steps, over = [], np.zeros(n, bool)
         while not over.any():
-            noise = self.policy.distribution.noise(rng, (n,)) * (not greedy)
-            inputs = np.concatenate([seen, before], axis=1).astype(np.float32)
-            action, log_prob, value, state = (
-                tensor.numpy() for tensor in self.act(inputs, state, noise)
-            )
-            executed = self.policy.distribution.executed(action)
-            seen, reward, terminated, truncated, infos = self.envs.step(executed)
-            reward, over = reward.astype(np.float32), terminated | truncated
-            expected = infos.get("expected_reward", reward).astype(np.float32)
-            before = np.zeros_like(before)
+            noise = distribution.noise(rng, (n,)) * (not greedy)
+            inputs = np.concatenate([seen, before], axis=1)
+            action = act(inputs, noise)
+            seen, reward, terminated, truncated, infos = self.world.step(action)
+            over = terminated | truncated
+            expected = self.world.told(infos, "expected_reward", reward)
+            before = np.zeros_like(before)  # action, reward, episode over
             before[np.arange(n), action] = 1
-            before[:, -2], before[:, -1] = reward, infos.get("episode_over", over)
-            steps.append((inputs, action, log_prob, value, reward, expected, state))
+            before[:, -2] = reward
+            before[:, -1] = self.world.told(infos, "episode_over", over)
+            steps.append((inputs, action, reward, expected))
         if not over.all():
             raise ValueError("envs: expected all students to leave at the same step")
-        trials = Trials(*(np.stack(part, axis=1) for part in zip(*steps, strict=True)))
-        if not np.isfinite(trials.inputs).all():
-            raise ValueError(
-                "envs: expected finite observations and rewards, got NaN or infinity"
-            )
-        return trials
-
-    def _act(
-        self, inputs: tf.Tensor, state: tf.Tensor, noise: tf.Tensor
-    ) -> tuple[tf.Tensor, ...]:
-        output, values, state = self.policy.step(inputs, state)
-        actions = self.policy.distribution.sample(output, noise)
-        log_prob = self.policy.distribution.log_prob(output, actions)
-        return actions, log_prob, values, state
+        last = np.concatenate([seen, before], axis=1)
+        inputs, actions, rewards, expected = (
+            np.stack(part, axis=1) for part in zip(*steps, strict=True)
+        )
+        output, values = self.judge(
+            values_of(self.policy), np.append(inputs, last[:, None], axis=1)
+        )
+        log_prob = distribution.log_prob(output[:, :-1], actions).numpy()
+        values = values.numpy()
+        judged = actions, log_prob, values[:, :-1], rewards, expected
+        return Trials(inputs, *judged, values[:, -1], truncated & ~terminated)

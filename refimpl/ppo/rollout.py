@@ -1,10 +1,11 @@
 """Acting: T steps in N environments, and what is remembered of them."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
-from gymnasium.vector import AutoresetMode
+
+from refimpl.ppo.environments import World
 
 
 class Rollout(NamedTuple):
@@ -15,7 +16,7 @@ class Rollout(NamedTuple):
 
     #: of each that ended, the environment and the return
     episodes: list[tuple[int, float]]
-    observations: np.ndarray  #: [T + 1, N, D]
+    observations: np.ndarray  #: [T + 1, N, ...]
     actions: np.ndarray  #: [T, N, ...], as they were sampled
     rewards: np.ndarray  #: [T, N]
     terminated: np.ndarray  #: [T, N] of bool, as are the next two
@@ -24,63 +25,59 @@ class Rollout(NamedTuple):
 
 
 class Collector:
-    """``policy`` at work in its environments; it knows where each episode stands.
+    """``policy`` at work in ``envs``; it knows where each episode stands.
 
-    A call of TensorFlow costs more than a small network. So one call acts for a
-    whole rollout: the loop over time is inside, and calls the environments back.
-    Raises a ValueError if ``envs`` do not reset on the next step.
+    Raises a TypeError or ValueError if ``envs`` are no vector environments, do not
+    reset on the next step, or have other spaces than the policy.
     """
 
     def __init__(self, envs: Any, policy: Any) -> None:
-        if (mode := envs.metadata.get("autoreset_mode")) != AutoresetMode.NEXT_STEP:
-            raise ValueError(f"envs: expected AutoresetMode.NEXT_STEP, got {mode}")
-        self.envs, self.policy = envs, policy
-        self.act = tf.function(self._act)
-        self.error: Exception | None = None
+        self.world, self.policy = World(envs, policy), policy
 
     def reset(self, seed: int) -> None:
         """Begin new episodes everywhere."""
-        self.observations = self.envs.reset(seed=seed)[0].astype(np.float32)
-        self.done = np.zeros(self.envs.num_envs, dtype=bool)
-        self.returns = np.zeros(self.envs.num_envs)
+        self.observations = self.world.reset(seed)
+        self.done = np.zeros(len(self.observations), dtype=bool)
+        self.returns = np.zeros(len(self.observations))
 
     def collect(self, noise: np.ndarray) -> Rollout:
-        """Act, after :meth:`reset`, with each of the T rows of ``noise`` [T, N, P].
+        """Act, after :meth:`reset`, with each of the T rows of ``noise`` [T, N, n].
 
-        Raises a ValueError if an observation is not finite.
+        Raises a ValueError if what the environments return is not what it should be.
         """
-        first, self.error = self.observations, None
-        self.steps: list[tuple] = []
-        self.episodes: list[tuple[int, float]] = []
-        try:
-            self.act(first, noise)
-        except tf.errors.OpError as error:  # around the environment's own
-            raise self.error or error from None
-        following, *others = map(np.stack, zip(*self.steps, strict=True))
-        observations = np.concatenate([first[None], following])
-        if not np.isfinite(observations).all():
-            raise ValueError("envs: expected finite observations, got NaN or infinity")
-        return Rollout(self.episodes, observations, *others)
-
-    def _act(self, observations: tf.Tensor, noise: tf.Tensor) -> None:
-        distribution, shape = self.policy.distribution, observations.shape
+        act, steps, observations = self.policy.acting(), [], [self.observations]
         for now in noise:
-            actions = distribution.sample(self.policy.actor(observations), now)
-            following = tf.numpy_function(self._step, [actions], tf.float32)
-            observations = tf.ensure_shape(following, shape)
+            actions = act(self.observations, now)
+            self.observations, *others, _ = self.world.step(actions)
+            observations.append(self.observations)
+            steps.append((actions, *others))
+        own = map(stacked, zip(*steps, strict=True))
+        actions, rewards, terminated, truncated = own
+        over = terminated | truncated
+        valid = ~np.concatenate([self.done[None], over[:-1]])
+        self.done = over[-1]
+        episodes = self._returns(rewards * valid, over)
+        ends = terminated, truncated, valid
+        rollout = Rollout(episodes, stacked(observations), actions, rewards, *ends)
+        self.policy.check_seen(rollout.observations[:-1][valid])
+        return rollout
 
-    def _step(self, actions: np.ndarray) -> np.ndarray:
-        try:
-            executed = self.policy.distribution.executed(actions)
-            following, rewards, terminated, truncated, _ = self.envs.step(executed)
-        except Exception as error:
-            self.error = error
-            raise
-        following, rewards = following.astype(np.float32), rewards.astype(np.float32)
-        valid, done = ~self.done, terminated | truncated
-        self.steps.append((following, actions, rewards, terminated, truncated, valid))
-        self.returns += rewards * valid
-        self.episodes += [(int(i), float(self.returns[i])) for i in done.nonzero()[0]]
-        self.returns[done] = 0
-        self.observations, self.done = following, done
-        return following
+    def _returns(self, paid: np.ndarray, over: np.ndarray) -> list[tuple[int, float]]:
+        """Of the episodes that are ``over`` [T, N], from what was ``paid`` [T, N]."""
+        sums, episodes = self.returns + paid.cumsum(axis=0, dtype=np.float64), []
+        before = np.zeros(len(self.returns))
+        for t, i in zip(*over.nonzero(), strict=True):
+            episodes.append((int(i), float(sums[t, i] - before[i])))
+            before[i] = sums[t, i]
+        self.returns = sums[-1] - before
+        return episodes
+
+
+def stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """As ``np.stack``, and faster: ``arrays``, T of [N, ...], as [T, N, ...]."""
+    return np.concatenate(arrays).reshape(len(arrays), *arrays[0].shape)
+
+
+def flat(array: np.ndarray) -> np.ndarray:
+    """``array`` [T, N, ...] as [T N, ...]: row t N + n is step t in environment n."""
+    return array.reshape(-1, *array.shape[2:])

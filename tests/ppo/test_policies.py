@@ -10,7 +10,7 @@ import tensorflow as tf
 from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
 
 from refimpl.ppo import ActorCritic
-from refimpl.ppo.policies import Categorical, Gaussian
+from refimpl.ppo.distributions import Categorical, Gaussian
 
 
 def spaces(observations, actions):

@@ -1,0 +1,69 @@
+"""Running scales: numbers of any size, brought to about the size of 1.
+
+Mean and variance of all that was seen so far. Observations are then (x - mean) / std,
+clipped to 10 standard deviations; rewards are divided by the deviation of the
+discounted sum of rewards (Engstrom et al. 2020 describe both). The scales are weights
+of a policy that no gradient changes: saved with it, and used wherever it acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+CLIP = 10.0
+
+
+class Scale(keras.layers.Layer):
+    """Mean and variance, each of ``shape`` [...], of the rows it was updated with."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__(autocast=False)
+        own = {"trainable": False, "dtype": "float64"}
+        self.count = self.add_weight(shape=(), initializer="zeros", **own)
+        self.mean = self.add_weight(shape=shape, initializer="zeros", **own)
+        self.variance = self.add_weight(shape=shape, initializer="ones", **own)
+
+    def update(self, rows: np.ndarray) -> None:
+        """Take ``rows`` [B, ...] into account (Chan, Golub & LeVeque 1983)."""
+        old, new = float(self.count.numpy()), len(rows)
+        rows = rows.astype(np.float64)
+        total, gap = old + new, rows.mean(axis=0) - self.mean.numpy()
+        squares = self.variance.numpy() * old + rows.var(axis=0) * new
+        self.variance.assign((squares + gap**2 * old * new / total) / total)
+        self.mean.assign(self.mean.numpy() + gap * new / total)
+        self.count.assign(total)
+
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation, float32 [...]."""
+        std = np.sqrt(self.variance.numpy() + 1e-8)
+        return self.mean.numpy().astype(np.float32), std.astype(np.float32)
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        std = tf.sqrt(self.variance.value + 1e-8)
+        moments = tf.cast(self.mean.value, tf.float32), tf.cast(std, tf.float32)
+        return normalized(tf.cast(x, tf.float32), *moments, tf.clip_by_value)
+
+
+def normalized(x: Any, mean: Any, std: Any, clip: Callable = np.clip) -> Any:
+    """(x - ``mean``) / ``std``, at most CLIP off 0; ``clip`` is NumPy's or not."""
+    return clip((x - mean) / std, -CLIP, CLIP)
+
+
+def discounted_so_far(
+    rewards: np.ndarray, before: np.ndarray, over: np.ndarray, gamma: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """G_t = gamma G_t-1 + r_t within an episode: [T, N], and how it goes on, [N].
+
+    From ``rewards`` [T, N], G ``before`` [N] and whether an episode is ``over``
+    [T, N] with step t; ``gamma`` discounts.
+    """
+    sums = np.zeros_like(rewards)
+    for t in range(len(rewards)):
+        sums[t] = gamma * before + rewards[t]
+        before = np.where(over[t], 0, sums[t])
+    return sums, before
