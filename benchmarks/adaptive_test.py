@@ -73,6 +73,7 @@ PPO = {
     "gamma": 0.8,  # what an answer tells, it tells at once
     "lambda_": 0.8,
     "entropy_weight": 0.0,
+    "jit_compile": True,
 }
 OBJECTIVES: dict[str, Callable] = {
     "PPO": lambda envs, seed: envs,
@@ -117,7 +118,7 @@ def load_policy(path: Path, seed: int, envs: Any) -> ActorCritic:
 
 def greedy(policy: ActorCritic, envs: AdaptiveTest) -> Callable:
     """The rule to ask what the policy finds likeliest."""
-    return lambda *_: policy.actor(envs.observe()).numpy().argmax(axis=1)
+    return lambda *_: policy.act(envs.observe(), np.zeros(ITEMS, np.float32))
 
 
 def drawn(policy: ActorCritic, envs: AdaptiveTest) -> Callable:
@@ -125,7 +126,7 @@ def drawn(policy: ActorCritic, envs: AdaptiveTest) -> Callable:
 
     def rule(items, answers, allowed, rng):
         noise = policy.distribution.noise(rng, (len(items),))
-        return policy.distribution.sample(policy.actor(envs.observe()), noise).numpy()
+        return policy.act(envs.observe(), noise)
 
     return rule
 

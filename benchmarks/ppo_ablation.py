@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from refimpl.ppo import (
     penalized_surrogate,
     train,
     training,
+    update,
 )
 from refimpl.ppo.rollout import Collector, Rollout
 
@@ -91,11 +92,20 @@ def as_keras_would(policy: ActorCritic, seed: int) -> None:
             variable.assign(draw(variable.shape))
 
 
-def replaced(where: Any, name: str, by: Any) -> Callable:
-    return partial(mock.patch.object, where, name, by)
+@contextlib.contextmanager
+def replaced(where: Any, name: str, by: Any) -> Iterator[None]:
+    """Meanwhile ``where.name`` is another; updates are compiled with it, and anew."""
+    update.improve_for.cache_clear()
+    with mock.patch.object(where, name, by):
+        yield
+    update.improve_for.cache_clear()
 
 
-Adam = keras.optimizers.Adam
+def as_they_are(advantages: Any, valid: Any = None) -> tf.Tensor:
+    """In place of normalizing; what is no experience has advantage 0."""
+    return tf.where(valid, advantages, 0)
+
+
 # Each a change of train's arguments; or of the environments, the policy, or a part.
 VARIANTS: dict[str, dict[str, Any]] = {
     "all details": {},
@@ -112,20 +122,18 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "one epoch": {"train": {"epochs": 1}},
     "advantages not normalized": {
-        "patch": replaced(objectives, "normalize_advantages", lambda a: a)
+        "patch": partial(replaced, objectives, "normalize_advantages", as_they_are)
     },
     "gradients not clipped": {"train": {"max_grad_norm": 1e9}},
     "Keras's initial weights": {"policy": as_keras_would},
     "constant learning rate": {"train": {"schedule": lambda done: 1.0}},
     "no entropy bonus": {"train": {"entropy_weight": 0.0}},
-    "Keras's Adam epsilon": {
-        "patch": replaced(keras.optimizers, "Adam", lambda rate, epsilon: Adam(rate))
-    },
+    "Keras's Adam epsilon": {"patch": partial(replaced, update, "ADAM_EPSILON", 1e-7)},
     "lambda 0": {"train": {"lambda_": 0.0}},
     "lambda 1": {"train": {"lambda_": 1.0}},
     "cut off taken for the end": {"envs": CutOffIsTheEnd},
     "resets taken for experience": {
-        "patch": replaced(training, "Collector", ResetsCount)
+        "patch": partial(replaced, training, "Collector", ResetsCount)
     },
 }
 
@@ -162,7 +170,7 @@ def main(seeds: int, steps: dict[str, int], out: Path) -> None:
                 ended = [total for update in history.returns for total in update]
                 rows.append(key | {"return": final, "training_return": np.mean(ended)})
                 print(*rows[-1].values(), flush=True)
-                for k in np.linspace(0, len(history.kl), 21).astype(int)[1:]:
+                for k in np.linspace(0, len(history), 21).astype(int)[1:]:
                     so_far = History(returns=history.returns[:k]).mean_return()
                     point = {"steps": history.steps[k - 1], "return": so_far}
                     curves.append(key | point)

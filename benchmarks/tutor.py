@@ -51,7 +51,7 @@ from refimpl.baselines.tutoring import (
 )
 from refimpl.baselines.tutoring_plan import exact_mastery
 from refimpl.envs import POOLED, Rates, Tutor
-from refimpl.envs.knowledge import MEDIAN, draw_rates
+from refimpl.envs.knowledge import MEDIAN, SKILLS, draw_rates
 from refimpl.ppo import ActorCritic, train
 from refimpl.ppo.checkpoint import load_arrays, save_arrays
 from refimpl.ppo.episodes import MetaPolicy
@@ -71,6 +71,7 @@ PPO = {
     "gamma": 1.0,
     "entropy_weight": 0.003,
     "minibatches": 8,
+    "jit_compile": True,
 }
 RL2 = {
     "students": 512,
@@ -79,6 +80,7 @@ RL2 = {
     "gamma": 1.0,
     "entropy_weight": 0.003,
     "reward_scale": 3.0,
+    "jit_compile": True,
 }
 MAML = {
     "students": 128,
@@ -87,6 +89,7 @@ MAML = {
     "fast_lr": 1.0,
     "gamma": 1.0,
     "entropy_weight": 0.003,
+    "jit_compile": True,
 }
 # The crowds: the median student's rates, changed. Spreads stay.
 CROWDS = {
@@ -195,7 +198,7 @@ def train_maml(seed: int, options: dict, stop: int | None) -> MetaPolicy:
 
 
 def stop_at(stop: int | None) -> Callable:
-    return lambda history: len(history.kl) == stop
+    return lambda history: len(history) == stop
 
 
 def gains_of_learned(policy: Any, rates: Rates) -> dict[str, np.ndarray]:
@@ -206,7 +209,7 @@ def gains_of_learned(policy: Any, rates: Rates) -> dict[str, np.ndarray]:
     if isinstance(policy, ActorCritic):
 
         def rule(seen: np.ndarray, envs: Any, rng: np.random.Generator) -> np.ndarray:
-            return policy.actor(seen).numpy().argmax(axis=1)
+            return policy.act(seen, np.zeros(SKILLS, np.float32))
 
         return {"PPO": play(Crowd(rates, bars=POOLED), rule, LUCK).sum(axis=1)}
     envs = Crowd(rates, SESSIONS, POOLED)

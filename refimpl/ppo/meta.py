@@ -6,6 +6,7 @@ student is in it. PPO trains the weights over the trials of many students: slow
 learning, by gradients, across students; fast learning, in the state, within one.
 """
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from refimpl.ppo.history import History, explained_variance, linear_schedule
 from refimpl.ppo.objectives import Batch, clipped_surrogate
 from refimpl.ppo.recurrent import RecurrentActorCritic, TrialCollector, Trials
 from refimpl.ppo.run import Run
-from refimpl.ppo.update import Learner, improve_for
+from refimpl.ppo.update import Learner, Numbers, improve_for
 
 
 def train_rl2(
@@ -101,9 +102,9 @@ def train_rl2(
             order = [rng.permutation(n) for _ in range(epochs)]
             rows = np.reshape(order, (epochs * minibatches, -1))
             falling = linear_schedule(done)
-            limits = learning_rate * falling, max_grad_norm, float("inf")
-            weights = epsilon, value_weight, entropy_weight * falling
-            numbers = (*map(np.float32, (*limits, *weights)),)
+            limits = learning_rate * falling, max_grad_norm, math.inf
+            weights = value_weight, entropy_weight * falling
+            numbers = Numbers.of(*limits, epsilon, *weights)
             found = learner.learn(improve, batch, rows, numbers)
 
             entry = {name: float(x) for name, x in found._asdict().items()}

@@ -74,7 +74,7 @@ class RecurrentActorCritic(Described):
         own = type(self).step is RecurrentActorCritic.step
         quick = own and type(self.memory) is keras.layers.GRU
         weights = self.memory.cell.trainable_variables + self.actor.trainable_variables
-        W, U, b, V, c = (v.numpy() for v in weights) if quick else [step] * 5
+        W, U, b, V, c = (v.numpy() if quick else np.empty(0) for v in weights)
 
         def act(inputs: np.ndarray, noise: np.ndarray) -> np.ndarray:
             nonlocal state

@@ -64,9 +64,8 @@ def read(text: dict[str, Any]) -> Any:
     if "n" in text:
         return Discrete(text["n"], start=text["start"])
     kind = np.dtype(text["dtype"])
-    return Box(
-        *(np.array(text[name], kind) for name in ("low", "high")), dtype=kind.type
-    )
+    low, high = (np.array(text[name], kind) for name in ("low", "high"))
+    return Box(low, high, dtype=kind.type)
 
 
 class KeepBest:

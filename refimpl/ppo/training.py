@@ -21,7 +21,7 @@ from refimpl.ppo.policies import Policy
 from refimpl.ppo.rollout import Collector, flat
 from refimpl.ppo.run import Run
 from refimpl.ppo.scales import discounted_so_far
-from refimpl.ppo.update import Learner, improve_for
+from refimpl.ppo.update import Learner, Numbers, improve_for
 
 
 def train(
@@ -148,15 +148,8 @@ def train(
             if adapt and len(history):
                 strength = adapt(history.strength[-1], history.kl[-1])
             rate = learning_rate * schedule(done)
-            numbers = (
-                rate,
-                max_grad_norm,
-                max_kl,
-                strength,
-                value_weight,
-                entropy_weight,
-            )
-            numbers = (*map(np.float32, numbers),)
+            weights = value_weight, entropy_weight
+            numbers = Numbers.of(rate, max_grad_norm, max_kl, strength, *weights)
             found = learner.learn(improve, batch, rows, numbers)
 
             entry = {name: float(x) for name, x in found._asdict().items()}

@@ -28,6 +28,22 @@ class Adam(NamedTuple):
     step: tf.Tensor
 
 
+class Numbers(NamedTuple):
+    """What an update needs beside its data, each a number that may change with it."""
+
+    learning_rate: np.float32
+    max_grad_norm: np.float32  #: of a gradient; a longer one is scaled down
+    max_kl: np.float32  #: of a minibatch; a larger one ends the update
+    strength: np.float32  #: epsilon or beta
+    value_weight: np.float32  #: c1
+    entropy_weight: np.float32  #: c2
+
+    @classmethod
+    def of(cls, *numbers: float) -> Numbers:
+        """The ``numbers`` in float32: as Python's own they would be compiled in."""
+        return cls(*map(np.float32, numbers))
+
+
 def adam_step(state: Adam, gradient: tf.Tensor, learning_rate: tf.Tensor) -> Adam:
     """Algorithm 1 of Kingma & Ba (2015), in the order of the end of its section 2.
 
@@ -97,15 +113,14 @@ def improve_for(alike: Alike, surrogate: Callable, jit_compile: bool) -> Callabl
 
     Each step lowers :func:`ppo_loss`, with ``surrogate``, on a row of ``minibatches``
     [steps, rows]; the report is the :class:`Loss` of the whole batch after them.
-    ``settings`` are the learning rate, the limits of the gradient's norm and of the KL,
-    strength, c1 and c2, as for :func:`refimpl.ppo.train`. ``jit_compile``: with XLA.
+    ``jit_compile``: with XLA.
     """
     own = Weights(alike.policy)
 
-    def loss(weights: tf.Tensor, fixed: Any, batch: Batch, settings: Sequence) -> Loss:
-        strength, c1, c2 = settings
+    def loss(weights: tf.Tensor, fixed: Any, batch: Batch, numbers: Numbers) -> Loss:
+        weighed = numbers.value_weight, numbers.entropy_weight
         with with_values(alike.policy, [*own.parts(weights), *fixed]):
-            return ppo_loss(surrogate, c1, c2, alike.policy, batch, strength)
+            return ppo_loss(surrogate, *weighed, alike.policy, batch, numbers.strength)
 
     @tf.function(jit_compile=jit_compile)
     def improve(
@@ -113,20 +128,19 @@ def improve_for(alike: Alike, surrogate: Callable, jit_compile: bool) -> Callabl
         fixed: Sequence[tf.Tensor],
         batch: Batch,
         minibatches: tf.Tensor,
-        settings: tuple[tf.Tensor, ...],
+        numbers: Numbers,
     ) -> tuple[Adam, list[tf.Tensor], Loss]:
-        rate, max_grad_norm, max_kl, *others = settings
         for rows in minibatches:
             part = Batch(*(x if x is None else tf.gather(x, rows) for x in batch))
             with tf.GradientTape() as tape:
                 tape.watch(adam.weights)
-                found = loss(adam.weights, fixed, part, others)
-            if found.kl > max_kl:
+                found = loss(adam.weights, fixed, part, numbers)
+            if found.kl > numbers.max_kl:
                 break
             gradient = tape.gradient(found.total, adam.weights)
-            gradient = tf.clip_by_norm(gradient, max_grad_norm)
-            adam = adam_step(adam, gradient, rate)
-        report = loss(adam.weights, fixed, batch, others)
+            gradient = tf.clip_by_norm(gradient, numbers.max_grad_norm)
+            adam = adam_step(adam, gradient, numbers.learning_rate)
+        report = loss(adam.weights, fixed, batch, numbers)
         return adam, own.parts(adam.weights), report
 
     return improve
