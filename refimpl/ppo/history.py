@@ -37,7 +37,11 @@ class History:
         return len(self.steps)
 
     def add(self, **entry: Any) -> None:
-        """One update's ``entry``, a value for each list by its name."""
+        """One update's ``entry``, a value for each list by its name.
+
+        Its ``steps`` are added to those before.
+        """
+        entry["steps"] += self.steps[-1] if self.steps else 0
         for name, column in vars(self).items():
             column.append(entry[name])
 

@@ -110,9 +110,10 @@ def train_rl2(
             entry = {name: float(x) for name, x in found._asdict().items()}
             explained = explained_variance(returns, trials.values)
             ended = trials.rewards.sum(axis=1).tolist()
-            steps = (history.steps or [0])[-1] + trials.rewards.size
-            entry |= {"steps": steps, "returns": ended, "strength": float(epsilon)}
-            history.add(**entry, explained_variance=explained, log_std=0.0)
+            entry |= {"strength": float(epsilon), "steps": trials.rewards.size}
+            history.add(
+                **entry, returns=ended, explained_variance=explained, log_std=0.0
+            )
             run.shown = {"return": float(np.mean(ended)), "kl": entry["kl"]}
             run.shown["entropy"] = entry["entropy"]
     return history

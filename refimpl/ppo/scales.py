@@ -15,6 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from refimpl.ppo.rollout import Rollout
+
 CLIP = 10.0
 
 
@@ -54,16 +56,27 @@ def normalized(x: Any, mean: Any, std: Any, clip: Callable = np.clip) -> Any:
     return clip((x - mean) / std, -CLIP, CLIP)
 
 
-def discounted_so_far(
-    rewards: np.ndarray, before: np.ndarray, over: np.ndarray, gamma: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """G_t = gamma G_t-1 + r_t within an episode: [T, N], and how it goes on, [N].
+class RewardsSoFar:
+    """What each of N episodes has brought so far, discounted: G_t = gamma G_t-1 + r_t.
 
-    From ``rewards`` [T, N], G ``before`` [N] and whether an episode is ``over``
-    [T, N] with step t; ``gamma`` discounts.
+    Its deviation is the scale of rewards; ``gamma`` discounts.
     """
-    sums = np.zeros_like(rewards)
-    for t in range(len(rewards)):
-        sums[t] = gamma * before + rewards[t]
-        before = np.where(over[t], 0, sums[t])
-    return sums, before
+
+    def __init__(self, gamma: float) -> None:
+        self.gamma = gamma
+
+    def reset(self, count: int) -> None:
+        """``count`` N episodes begin."""
+        self.now = np.zeros(count, np.float32)
+
+    def scaled(self, rollout: Rollout, scale: Scale | None) -> np.ndarray:
+        """The rewards [T, N] of a ``rollout``, divided by their ``scale``, updated."""
+        if scale is None:
+            return rollout.rewards
+        begins = rollout.terminated | rollout.truncated | ~rollout.valid
+        sums = np.zeros_like(rollout.rewards)
+        for t, rewards in enumerate(rollout.rewards):
+            sums[t] = self.gamma * self.now + rewards
+            self.now = np.where(begins[t], 0, sums[t])
+        scale.update(sums[rollout.valid])
+        return rollout.rewards / scale.moments()[1]

@@ -18,9 +18,9 @@ from refimpl.ppo.environments import in_use
 from refimpl.ppo.history import History, explained_variance, linear_schedule
 from refimpl.ppo.objectives import Batch, clipped_surrogate
 from refimpl.ppo.policies import Policy
-from refimpl.ppo.rollout import Collector, flat
+from refimpl.ppo.rollout import Collector, Rollout, flat
 from refimpl.ppo.run import Run
-from refimpl.ppo.scales import discounted_so_far
+from refimpl.ppo.scales import RewardsSoFar
 from refimpl.ppo.update import Learner, Numbers, improve_for
 
 
@@ -104,66 +104,77 @@ def train(
     """
     given = locals()
     collector = Collector(envs, policy)
-    learner, history, n = Learner(policy), History(), envs.num_envs
-    run, alike, size = (
-        Run("PPO", given, learner, history),
-        Alike(policy),
-        n * rollout_steps,
-    )
-    if size % minibatches or size == minibatches:
+    learner, history, alike = Learner(policy), History(), Alike(policy)
+    run, n = Run("PPO", given, learner, history), envs.num_envs
+    if (size := n * rollout_steps) % minibatches or size == minibatches:
         raise ValueError(
             f"minibatches: expected to divide {size} into parts of at least two steps, "
             f"got {minibatches}"
         )
     judge = judge_for(alike, jit_compile)
     improve = improve_for(alike, surrogate, jit_compile)
+    so_far = RewardsSoFar(gamma)
     with in_use(envs):
         for update, rng, done in run:
             if run.resets(update):
                 collector.reset(int(rng.integers(2**31)))
-                so_far = np.zeros(n, np.float32)
+                so_far.reset(n)
             noise = policy.distribution.noise(rng, (rollout_steps, n))
             rollout = collector.collect(noise)
-            rewards, valid = rollout.rewards, rollout.valid
+            valid = rollout.valid
             if policy.observation_scale:
                 policy.observation_scale.update(rollout.observations[:-1][valid])
-            if policy.reward_scale:
-                over = rollout.terminated | rollout.truncated | ~valid
-                sums, so_far = discounted_so_far(rewards, so_far, over, gamma)
-                policy.reward_scale.update(sums[valid])
-                rewards = rewards / policy.reward_scale.moments()[1]
-
-            seen = flat(rollout.observations)
-            output, values = judge(learner.values(), seen)
-            actions = flat(rollout.actions)
-            log_prob = policy.distribution.log_prob(output[:size], actions)
+            rewards = so_far.scaled(rollout, policy.reward_scale)
+            output, values = judge(learner.values(), flat(rollout.observations))
             values = values.numpy().reshape(rollout_steps + 1, n)
-            ends = rollout.terminated, rollout.truncated
-            judged = rewards, values[:-1], values[1:], *ends
-            advantages, returns = compute_advantages(*judged, gamma, lambda_)
-            learned_from = map(flat, (advantages, returns, valid))
-            batch = Batch(seen[:size], actions, log_prob, *learned_from)
+            batch = judged(policy, rollout, rewards, output, values, gamma, lambda_)
+
             order = [rng.permutation(size) for _ in range(epochs)]
             rows = np.reshape(order, (epochs * minibatches, -1))
             if adapt and len(history):
                 strength = adapt(history.strength[-1], history.kl[-1])
-            rate = learning_rate * schedule(done)
-            weights = value_weight, entropy_weight
+            rate, weights = (
+                learning_rate * schedule(done),
+                (value_weight, entropy_weight),
+            )
             numbers = Numbers.of(rate, max_grad_norm, max_kl, strength, *weights)
             found = learner.learn(improve, batch, rows, numbers)
 
             entry = {name: float(x) for name, x in found._asdict().items()}
-            entry["log_std"] = policy.distribution.mean_log_std()
+            entry |= {"strength": float(strength), "steps": int(valid.sum())}
+            entry["returns"] = [total for _, total in rollout.episodes]
             entry["explained_variance"] = explained_variance(
-                returns[valid], values[:-1][valid]
+                batch.returns[batch.valid], values[:-1][valid]
             )
-            steps = (history.steps or [0])[-1] + int(valid.sum())
-            ended = [total for _, total in rollout.episodes]
-            history.add(steps=steps, returns=ended, strength=float(strength), **entry)
+            history.add(**entry, log_std=policy.distribution.mean_log_std())
             run.shown = {"return": history.mean_return(), "kl": entry["kl"]}
             run.shown |= {"clip": entry["clip_fraction"], "entropy": entry["entropy"]}
             run.shown["explained"] = entry["explained_variance"]
     return history
+
+
+def judged(
+    policy: Policy,
+    rollout: Rollout,
+    rewards: np.ndarray,
+    output: tf.Tensor,
+    values: np.ndarray,
+    gamma: float,
+    lambda_: float,
+) -> Batch:
+    """What an update of ``policy`` learns from: a ``rollout``, row by row.
+
+    ``output`` [(T + 1) N, ...] and ``values`` [T + 1, N] are the policy's, of all that
+    was observed; ``rewards`` [T, N] may be scaled; ``gamma``, ``lambda_`` as ever.
+    """
+    actions = flat(rollout.actions)
+    log_prob = policy.distribution.log_prob(output[: len(actions)], actions)
+    ends = rollout.terminated, rollout.truncated
+    estimated = compute_advantages(
+        rewards, values[:-1], values[1:], *ends, gamma, lambda_
+    )
+    seen = flat(rollout.observations[:-1])
+    return Batch(seen, actions, log_prob, *map(flat, (*estimated, rollout.valid)))
 
 
 def evaluate(
