@@ -140,7 +140,9 @@ def train(
             numbers = Numbers.of(rate, max_grad_norm, max_kl, strength, *weights)
             found = learner.learn(improve, batch, rows, numbers)
 
-            entry = {name: float(x) for name, x in found._asdict().items()}
+            entry: dict[str, Any] = {
+                name: float(x) for name, x in found._asdict().items()
+            }
             entry |= {"strength": float(strength), "steps": int(valid.sum())}
             entry["returns"] = [total for _, total in rollout.episodes]
             entry["explained_variance"] = explained_variance(
