@@ -1,23 +1,26 @@
-"""What each detail of PPO contributes (about 40 minutes).
+"""What each detail of PPO contributes, and what the scale of numbers does (some hours).
 
     python -m benchmarks.ppo_ablation
 
 Trains on CartPole-v1 and on Pendulum-v1, whose actions are real numbers and whose
 episodes end only by being cut off; with all details, and with one of them removed
-or replaced at a time (VARIANTS says how). Writes to benchmarks/results
+or replaced at a time (VARIANTS says how). Then on CartPole-v1 with its rewards times
+a factor, and on MountainCar-v0, whose observations are small numbers, with and without
+normalizing (SCALES says how). Writes to benchmarks/results
 
 ppo_ablation.csv         for each environment, variant and seed: the mean return of
                          20 new episodes of the likeliest actions after training,
                          and the mean return of all episodes of the training, which
                          tells how fast and how steadily it went
 ppo_ablation_curves.csv  the mean return of the last 100 episodes along the way
+ppo_scales.csv           the same as the first, for the other two
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,7 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from gymnasium.wrappers.vector import TransformReward
 
 from benchmarks.results_file import RESULTS, write_table
 from refimpl.ppo import (
@@ -43,8 +47,10 @@ from refimpl.ppo import (
 )
 from refimpl.ppo.rollout import Collector, Rollout
 
-SETTINGS = {
+# Of rollout_steps x envs steps are made minibatches, in each of the epochs.
+SETTINGS: dict[str, dict[str, Any]] = {
     "CartPole-v1": {
+        "envs": 16,
         "rollout_steps": 64,
         "epochs": 10,
         "learning_rate": 2e-3,
@@ -52,15 +58,27 @@ SETTINGS = {
         "lambda_": 0.9,
     },
     "Pendulum-v1": {
-        "rollout_steps": 64,
+        "envs": 4,
+        "rollout_steps": 1024,
         "epochs": 10,
-        "learning_rate": 3e-3,
+        "minibatches": 64,
+        "learning_rate": 1e-3,
         "gamma": 0.9,
         "lambda_": 0.95,
+        "entropy_weight": 0.0,
+    },
+    "MountainCar-v0": {
+        "envs": 16,
+        "rollout_steps": 64,
+        "epochs": 4,
+        "learning_rate": 1e-3,
+        "gamma": 0.99,
+        "lambda_": 0.98,
+        "entropy_weight": 0.0,
     },
 }
-STEPS = {"CartPole-v1": 60_000, "Pendulum-v1": 100_000}
-MODES = {"CartPole-v1": "vector_entry_point", "Pendulum-v1": "sync"}
+STEPS = {"CartPole-v1": 60_000, "Pendulum-v1": 100_000, "MountainCar-v0": 300_000}
+MODES = {"CartPole-v1": "vector_entry_point"}  # the others step one by one
 
 
 class CutOffIsTheEnd(gym.vector.VectorWrapper):
@@ -127,7 +145,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gradients not clipped": {"train": {"max_grad_norm": 1e9}},
     "Keras's initial weights": {"policy": as_keras_would},
     "constant learning rate": {"train": {"schedule": lambda done: 1.0}},
-    "no entropy bonus": {"train": {"entropy_weight": 0.0}},
+    "no entropy bonus": {"train": {"entropy_weight": 0.0}, "only": "CartPole-v1"},
+    "an entropy bonus": {"train": {"entropy_weight": 0.01}, "only": "Pendulum-v1"},
     "Keras's Adam epsilon": {"patch": partial(replaced, update, "ADAM_EPSILON", 1e-7)},
     "lambda 0": {"train": {"lambda_": 0.0}},
     "lambda 1": {"train": {"lambda_": 1.0}},
@@ -138,21 +157,39 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
+def paid(factor: float) -> Callable[[Any], Any]:
+    """Environments whose rewards are ``factor`` times as large."""
+    return lambda envs: TransformReward(envs, lambda rewards: factor * rewards)
+
+
+REWARDS, BOTH = ["rewards"], ["observations", "rewards"]
+SCALES: dict[str, dict[str, dict[str, Any]]] = {
+    "CartPole-v1": {
+        f"rewards x {factor:g}{end}": {"envs": paid(factor), "normalize": names}
+        for factor in (1, 10, 100, 1000)
+        for end, names in (("", []), (", normalized", REWARDS))
+    },
+    "MountainCar-v0": {"as it is": {}, "normalized": {"normalize": BOTH}},
+}
+
+
 def run(
     name: str, variant: dict[str, Any], seed: int, steps: int
 ) -> tuple[History, float]:
     """Train once; the history, and the mean return of 20 new episodes."""
+    settings = SETTINGS[name] | variant.get("train", {})
+    count = settings.pop("envs")
+    mode = MODES.get(name, "sync")
     made = [
-        gym.make_vec(name, num_envs=count, vectorization_mode=MODES[name])
-        for count in (16, 20)
+        gym.make_vec(name, num_envs=n, vectorization_mode=mode) for n in (count, 20)
     ]
     envs = variant.get("envs", lambda envs: envs)(made[0])
-    policy = ActorCritic(envs, seed=seed)
+    policy = ActorCritic(envs, seed=seed, normalize=variant.get("normalize", []))
     variant.get("policy", lambda policy, seed: None)(policy, seed)
-    settings = SETTINGS[name] | variant.get("train", {})
-    updates = -(-steps // (16 * settings["rollout_steps"]))
+    updates = -(-steps // (count * settings["rollout_steps"]))
+    settings |= {"updates": updates, "jit_compile": updates > 10}  # then it pays
     with variant.get("patch", contextlib.nullcontext)():
-        history = train(policy, envs, updates=updates, seed=seed, **settings)
+        history = train(policy, envs, seed=seed, progress=False, **settings)
     return history, float(evaluate(policy, made[1], seed=1000 + seed).mean())
 
 
@@ -161,24 +198,32 @@ def main(seeds: int, steps: dict[str, int], out: Path) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     sizes = " ".join(f"{name}={count}" for name, count in steps.items())
     command = f"python -m benchmarks.ppo_ablation --seeds {seeds} --steps {sizes}"
-    rows, curves = [], []
-    for name, count in steps.items():
-        for variant, change in VARIANTS.items():
+    packages = ("tensorflow", "keras", "gymnasium", "numpy")
+    tables: dict[str, list[dict]] = {"ppo_scales": [], "ppo_ablation": []}
+    curves = []
+    plans = [("ppo_scales", *plan) for plan in SCALES.items()]
+    plans += [("ppo_ablation", n, VARIANTS) for n in ("CartPole-v1", "Pendulum-v1")]
+    for table, name, variants in plans:
+        for variant, change in variants.items():
+            if change.get("only", name) != name or name not in steps:
+                continue
             for seed in range(seeds):
-                history, final = run(name, change, seed, count)
+                history, final = run(name, change, seed, steps[name])
                 key = {"environment": name, "variant": variant, "seed": seed}
                 ended = [total for update in history.returns for total in update]
-                rows.append(key | {"return": final, "training_return": np.mean(ended)})
-                print(*rows[-1].values(), flush=True)
+                row = key | {"return": final, "training_return": np.mean(ended)}
+                tables[table].append(row)
+                print(*row.values(), flush=True)
+                if table == "ppo_scales":
+                    continue
                 for k in np.linspace(0, len(history), 21).astype(int)[1:]:
                     so_far = History(returns=history.returns[:k]).mean_return()
                     point = {"steps": history.steps[k - 1], "return": so_far}
                     curves.append(key | point)
-    packages = ("tensorflow", "keras", "gymnasium", "numpy")
-    write_table(out / "ppo_ablation.csv", pd.DataFrame(rows), command, packages)
-    write_table(
-        out / "ppo_ablation_curves.csv", pd.DataFrame(curves), command, packages
-    )
+        path = out / f"{table}.csv"
+        write_table(path, pd.DataFrame(tables[table]), command, packages)
+    path = out / "ppo_ablation_curves.csv"
+    write_table(path, pd.DataFrame(curves), command, packages)
 
 
 def size(text: str) -> tuple[str, int]:

@@ -131,27 +131,34 @@ def test_family(tmp_path):
 
 
 def test_ppo_speed(tmp_path):
-    sizes = ["--seeds", 1, "--speed-updates", 2, "--steps", 1000]
-    run("benchmarks.ppo", *sizes, "--out", tmp_path)
+    run("benchmarks.ppo", "--quick", "--out", tmp_path)
     made, committed = made_and_committed(tmp_path, "ppo_speed.csv")
     assert [*made] == [*committed]
     assert set(made["measure"]) == set(committed["measure"])
-    assert (made.set_index("measure")["refimpl"]["steps per second"] > 0).all(axis=None)
-    assert committed["seed"].nunique() >= 3
-    assert committed.set_index("measure")["stable_baselines3"]["return"].notna().all()
+    made, seeds = made.set_index("measure")["refimpl"], committed["seed"].nunique()
+    # In these moments nothing is learned; a difference may be below 0.
+    unknown = made.index.str.contains("475|break even|the rest")
+    assert (made[~unknown] > 0).all()
+    assert seeds == 5
+    committed = committed.set_index("measure")
+    for side in ("refimpl", "jit_compile", "stable_baselines3"):
+        assert committed[side]["return"].notna().all()
+        assert committed[side]["steps per second of CPU"].notna().all()
 
 
 def test_ppo_ablation(tmp_path):
     sizes = ["--seeds", 1, "--steps", "CartPole-v1=1000"]
     run("benchmarks.ppo_ablation", *sizes, "--out", tmp_path)
-    for name in ("ppo_ablation.csv", "ppo_ablation_curves.csv"):
+    for name in ("ppo_ablation.csv", "ppo_ablation_curves.csv", "ppo_scales.csv"):
         made, committed = made_and_committed(tmp_path, name)
         assert [*made] == [*committed]
         assert set(made["environment"]) == {"CartPole-v1"}
-        assert set(committed["environment"]) == {"CartPole-v1", "Pendulum-v1"}
-        for _, rows in committed.groupby("environment"):
-            assert set(rows["variant"]) == set(made["variant"])
-            assert (rows.groupby("variant")["seed"].nunique() >= 3).all()
+        other = "MountainCar-v0" if name == "ppo_scales.csv" else "Pendulum-v1"
+        assert set(committed["environment"]) == {"CartPole-v1", other}
+        own = committed[committed["environment"] == "CartPole-v1"]
+        assert set(own["variant"]) == set(made["variant"])
+        runs = committed.groupby(["environment", "variant"])["seed"]
+        assert (runs.nunique() >= 3).all()
         assert committed["return"].notna().all()
 
 

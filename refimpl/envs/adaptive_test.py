@@ -10,6 +10,9 @@ one item after the other is asked, and after each a model of students, given as
 predicts all J answers, from t = 0 on. An action is an item; its reward is by how much
 its answer lowered the mean log-loss on the target (in nats). The rewards of a session
 add up to the loss before the first question less the loss after the last one.
+
+A long module, for what it refuses: a test that asks what it must only predict would
+look better than it is.
 """
 
 from __future__ import annotations
@@ -54,6 +57,8 @@ class AdaptiveTest(StudentsEnv):
     A session terminates after ``questions`` answers. The step after it resets: its
     actions are ignored and its rewards are 0. Student i has a generator of its own,
     made from ``seed + i``, which draws a person and a target half for each session.
+    Raises a ValueError if an argument, an action or what the model returns is not as
+    listed here.
 
     Parameters
     ----------
@@ -66,21 +71,10 @@ class AdaptiveTest(StudentsEnv):
 
     Attributes
     ----------
-    people : [N]
-        The row of ``correct`` of each session's student.
-    target : [N, J // 2]
-        The items of the target, whose answers are in ``truth``, of the same shape.
-    items, answers : [N, asked]
-        What was asked so far, and what was answered.
-    predicted : [N, J]
-        What the model says now.
-    loss : [N]
-        Its mean log-loss on the target.
-
-    Raises
-    ------
-    ValueError
-        If an argument, an action or what the model returns is not as listed here.
+    people : [N], the row of ``correct`` of each session's student
+    target, truth : [N, J // 2], the items of the target, and the answers to them
+    items, answers : [N, asked], what was asked so far, and what was answered
+    predicted, loss : [N, J] and [N], what the model says now, its loss on the target
     """
 
     known_options = ("people",)
@@ -106,8 +100,7 @@ class AdaptiveTest(StudentsEnv):
         self.questions = self.asked = questions
         low = np.array([-1, 0] + [-np.inf] * J + [0] * J, dtype=np.float32)
         high = np.array([1, 1] + [np.inf] * J + [1] * J, dtype=np.float32)
-        seen, chosen = gym.spaces.Box(low, high), gym.spaces.Discrete(J)
-        super().__init__(num_envs, seen, chosen)
+        super().__init__(num_envs, gym.spaces.Box(low, high), gym.spaces.Discrete(J))
         self.allowed = np.ones((num_envs, J), dtype=bool)
 
     def reset(
@@ -148,9 +141,8 @@ class AdaptiveTest(StudentsEnv):
         self.people = drawn if people is None else np.asarray(people)
         fits = self.people.shape == drawn.shape
         if not fits or not ((self.people >= 0) & (self.people < count)).all():
-            raise ValueError(
-                f"options: expected {len(drawn)} people of 0 to {count - 1}"
-            )
+            n = len(drawn)
+            raise ValueError(f"options: expected {n} people of 0 to {count - 1}")
         self.target = draws[:, 1:].argsort(axis=1)[:, : J // 2]
         self.truth = self.correct[self.people[:, None], self.target]
         self.allowed = np.ones((self.num_envs, J), dtype=bool)
@@ -177,10 +169,9 @@ class AdaptiveTest(StudentsEnv):
 
     def _predict(self) -> None:
         self.predicted = self.student_model(self.items, self.answers)
-        if self.predicted.shape != self.allowed.shape:
+        if (shape := self.predicted.shape) != (expected := self.allowed.shape):
             raise ValueError(
-                f"student_model: expected probabilities {self.allowed.shape}, "
-                f"got {self.predicted.shape}"
+                f"student_model: expected probabilities {expected}, got {shape}"
             )
         if not ((self.predicted > 0) & (self.predicted < 1)).all():
             raise ValueError("student_model: expected probabilities between 0 and 1")
@@ -191,8 +182,8 @@ class AdaptiveTest(StudentsEnv):
 class AdaptiveTestEnv(OneStudentEnv):
     """One student, with arguments as for :class:`AdaptiveTest`.
 
-    Gymnasium expects that any action of the space can be taken: here an item that may
-    not be asked is not asked, nothing changes, and the reward is 0.
+    Any action can be taken, as Gymnasium expects: an item that may not be asked is not
+    asked, nothing changes, and the reward is 0.
     """
 
     def __init__(

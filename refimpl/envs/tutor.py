@@ -61,8 +61,7 @@ class Tutor(StudentsEnv):
     the given students instead, a new unit for each. An autoreset draws new students.
 
     Attributes: ``rates``, each [N], and ``known`` [N, 5], 0 or 1, which no tutor sees;
-    ``done``, how many exercises of the session are over. Raises a ValueError if an
-    argument, an action or a rate is not as listed here.
+    ``done``, exercises that are over. A ValueError says what is not as listed here.
     """
 
     known_options = ("rates",)
@@ -104,8 +103,7 @@ class Tutor(StudentsEnv):
         if self.bars is not None:
             self.belief = np.tile(first_known(self.bars.prior), (self.num_envs, 1))
         self.done = 0
-        nothing = np.zeros((self.num_envs, SKILLS + 1))
-        return self._observe(nothing), {}
+        return self._observe(np.zeros((self.num_envs, SKILLS + 1))), {}
 
     def step(
         self, actions: np.ndarray

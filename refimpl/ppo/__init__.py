@@ -16,7 +16,8 @@ from refimpl.ppo.objectives import (
     clipped_surrogate,
     penalized_surrogate,
 )
-from refimpl.ppo.policies import ActorCritic, Policy
+from refimpl.ppo.policies import ActorCritic
+from refimpl.ppo.policy import Policy
 from refimpl.ppo.recurrent import RecurrentActorCritic
 from refimpl.ppo.saving import KeepBest, load_policy, save_policy
 from refimpl.ppo.training import evaluate, train

@@ -30,13 +30,13 @@ class Alike:
 
 
 def values_of(policy: Any) -> list[tf.Tensor]:
-    """Of all variables of ``policy`` as they are now: what it learns, then the rest."""
+    """Of all variables [...] of ``policy`` as they are now: the learned ones first."""
     own = policy.trainable_variables + policy.non_trainable_variables
     return [tf.convert_to_tensor(v.value) for v in own]
 
 
 def with_values(policy: Any, values: Sequence[tf.Tensor]) -> keras.StatelessScope:
-    """Inside of it, the variables of ``policy`` have these ``values``."""
+    """Inside of it, the variables of ``policy`` have these ``values``, each [...]."""
     own = policy.trainable_variables + policy.non_trainable_variables
     return keras.StatelessScope(list(zip(own, values, strict=True)))
 
@@ -47,7 +47,8 @@ def judge_for(
 ) -> Callable:
     """(values of the variables, observations) -> output, values; compiled by shape.
 
-    For policies ``alike``; ``method`` names another method than their call.
+    For policies ``alike``, with XLA if ``jit_compile``; ``method`` names another method
+    than their call.
     """
 
     @tf.function(jit_compile=jit_compile)

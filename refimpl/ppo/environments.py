@@ -94,7 +94,10 @@ class World:
 
 
 def numbers(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """A copy of ``values``, float32; a ValueError if not finite or of ``shape``."""
+    """A copy of ``values``, called ``name``, float32 [...].
+
+    A ValueError if not finite, or not of ``shape``.
+    """
     try:
         array = np.array(values, dtype=np.float32)
     except (TypeError, ValueError):
@@ -108,7 +111,7 @@ def numbers(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def flags(name: str, values: Any, count: int) -> np.ndarray:
-    """A copy of ``values`` [``count``] as bool; a ValueError unless true or false."""
+    """A copy of ``values``, ``name`` [``count``], as bool; or ValueError."""
     array = np.array(values)
     if array.shape != (count,):
         raise ValueError(

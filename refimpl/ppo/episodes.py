@@ -17,7 +17,7 @@ from refimpl.checks import check_count
 from refimpl.ppo.environments import World
 from refimpl.ppo.linear_baseline import discounted, linear_baseline
 from refimpl.ppo.networks import flat_width, forward, tanh_network
-from refimpl.ppo.policies import Act, Described
+from refimpl.ppo.policy import Act, Described
 
 TaskWeights = list[tf.Tensor]  #: W [M, D, n], b [M, 1, n] of each layer; M tasks
 

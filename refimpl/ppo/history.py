@@ -60,7 +60,7 @@ class History:
         return arrays
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Become what :meth:`arrays` was made from."""
+        """Become what these ``arrays`` [...] were made from."""
         ends = [*accumulate(arrays["counts"].tolist(), initial=0)]
         returns = arrays["returns"].tolist()
         for name in vars(self):
@@ -76,7 +76,7 @@ class MeanReturns(list):
         return {"returns": np.array(self)}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Become what :meth:`arrays` was made from."""
+        """Become what these ``arrays`` [...] were made from."""
         self[:] = arrays["returns"]
 
 

@@ -18,8 +18,9 @@ from refimpl.ppo.compiled import Alike
 from refimpl.ppo.environments import in_use
 from refimpl.ppo.history import History, explained_variance, linear_schedule
 from refimpl.ppo.objectives import Batch, clipped_surrogate
-from refimpl.ppo.recurrent import RecurrentActorCritic, TrialCollector, Trials
+from refimpl.ppo.recurrent import RecurrentActorCritic
 from refimpl.ppo.run import Run
+from refimpl.ppo.trials import TrialCollector, Trials
 from refimpl.ppo.update import Learner, Numbers, improve_for
 
 

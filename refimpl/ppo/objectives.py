@@ -25,9 +25,9 @@ class Loss(NamedTuple):
     total: tf.Tensor
     kl: tf.Tensor  #: from the policy that acted
     clip_fraction: tf.Tensor  #: the share of ratios off 1 by more than ``strength``
-    entropy: tf.Tensor
+    entropy: tf.Tensor  #: in nats
     objective: tf.Tensor  #: the surrogate's value
-    value_loss: tf.Tensor
+    value_loss: tf.Tensor  #: mean (V - return)^2
 
 
 def mean(x: Array, valid: Array | None = None) -> tf.Tensor:

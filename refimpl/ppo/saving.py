@@ -14,7 +14,8 @@ from gymnasium.spaces import Box, Discrete
 from refimpl.checks import check_count
 from refimpl.ppo.checkpoint import load_arrays, save_arrays
 from refimpl.ppo.episodes import MetaPolicy
-from refimpl.ppo.policies import ActorCritic, Described
+from refimpl.ppo.policies import ActorCritic
+from refimpl.ppo.policy import Described
 from refimpl.ppo.recurrent import RecurrentActorCritic
 
 KINDS: dict[str, Callable[..., Described]] = {
@@ -74,7 +75,9 @@ class KeepBest:
     ``score()`` is a number, as the mean return in environments other than those trained
     in; it is asked for after every ``every`` updates. A training that goes on from a
     checkpoint goes on with the file; one that begins anew replaces it. ``best`` is the
-    score of what is in the file, which :func:`load_policy` reads.
+    score of what is in the file, which :func:`load_policy` reads. ``policy`` is what is
+    kept, ``history`` what the training reports. Raises a TypeError or ValueError if
+    ``every`` is no number of updates.
     """
 
     def __init__(

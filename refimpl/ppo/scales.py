@@ -52,7 +52,7 @@ class Scale(keras.layers.Layer):
 
 
 def normalized(x: Any, mean: Any, std: Any, clip: Callable = np.clip) -> Any:
-    """(x - ``mean``) / ``std``, at most CLIP off 0; ``clip`` is NumPy's or not."""
+    """(``x`` - ``mean``) / ``std``, at most CLIP off 0; ``clip`` is NumPy's or not."""
     return clip((x - mean) / std, -CLIP, CLIP)
 
 

@@ -17,7 +17,7 @@ from refimpl.ppo.compiled import Alike, judge_for
 from refimpl.ppo.environments import in_use
 from refimpl.ppo.history import History, explained_variance, linear_schedule
 from refimpl.ppo.objectives import Batch, clipped_surrogate
-from refimpl.ppo.policies import Policy
+from refimpl.ppo.policy import Policy
 from refimpl.ppo.rollout import Collector, Rollout, flat
 from refimpl.ppo.run import Run
 from refimpl.ppo.scales import RewardsSoFar

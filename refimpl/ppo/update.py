@@ -22,16 +22,16 @@ ADAM_EPSILON = 1e-5
 class Adam(NamedTuple):
     """The weights [P], and what Adam remembers of their gradients."""
 
-    weights: tf.Tensor
+    weights: tf.Tensor  #: [P], as the next two
     mean: tf.Tensor  #: of the gradients, fading
     square: tf.Tensor  #: of their squares
-    step: tf.Tensor
+    step: tf.Tensor  #: how many there were
 
 
 class Numbers(NamedTuple):
     """What an update needs beside its data, each a number that may change with it."""
 
-    learning_rate: np.float32
+    learning_rate: np.float32  #: Adam's
     max_grad_norm: np.float32  #: of a gradient; a longer one is scaled down
     max_kl: np.float32  #: of a minibatch; a larger one ends the update
     strength: np.float32  #: epsilon or beta
@@ -40,15 +40,15 @@ class Numbers(NamedTuple):
 
     @classmethod
     def of(cls, *numbers: float) -> Numbers:
-        """The ``numbers`` in float32: as Python's own they would be compiled in."""
+        """The ``numbers``, a ``cls``, in float32: Python's own would be constants."""
         return cls(*map(np.float32, numbers))
 
 
 def adam_step(state: Adam, gradient: tf.Tensor, learning_rate: tf.Tensor) -> Adam:
     """Algorithm 1 of Kingma & Ba (2015), in the order of the end of its section 2.
 
-    Downhill from ``state`` along -``gradient`` [P]. Keras's own keeps its state in
-    variables, and so cannot serve many policies with one compiled function.
+    Downhill from ``state`` along -``gradient`` [P], at ``learning_rate``. Keras's own
+    keeps its state in variables: it cannot serve many policies, compiled once.
     """
     step = state.step + 1
     mean = 0.9 * state.mean + 0.1 * gradient
@@ -77,17 +77,17 @@ class Learner:
         self._assign(self.own.parts(weights))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What :meth:`restore` needs."""
+        """What :meth:`restore` needs, each [...]."""
         fixed = enumerate(self.policy.non_trainable_variables)
         own = {name: part.numpy() for name, part in self.adam._asdict().items()}
         return own | {f"fixed.{i}": variable.numpy() for i, variable in fixed}
 
     def values(self) -> list[tf.Tensor]:
-        """Of all variables, as :func:`refimpl.ppo.compiled.values_of` orders them."""
+        """Of all variables [...], in the order of :func:`values_of`."""
         return self.learned + self.fixed()
 
     def fixed(self) -> list[tf.Tensor]:
-        """The values of what is not learned by gradients."""
+        """The values [...] of what is not learned by gradients."""
         own = self.policy.non_trainable_variables
         return [tf.convert_to_tensor(v.value) for v in own]
 

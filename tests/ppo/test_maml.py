@@ -4,17 +4,17 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import tensorflow as tf
+from gymnasium.vector import AutoresetMode
 
 from refimpl.envs import Navigation2D, Tutor
-from refimpl.ppo import maml
+from refimpl.ppo import maml_steps
 from refimpl.ppo.episodes import (
     EpisodeCollector,
     Episodes,
     MetaPolicy,
     actor_output,
-    discounted,
-    linear_baseline,
 )
+from refimpl.ppo.linear_baseline import discounted, linear_baseline
 from refimpl.ppo.maml import evaluate_maml_ppo, inner_step, train_maml_ppo
 from tests.ppo.worlds import assert_traced_in_the_first_update_alone
 
@@ -23,6 +23,7 @@ class TwoArms(gym.vector.VectorEnv):
     """A pull of one of two arms; the first pays in half of the tasks."""
 
     def __init__(self, num_envs, steps=1):
+        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
         self.num_envs, self.steps = num_envs, steps
         self.single_observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
         self.single_action_space = gym.spaces.Discrete(2)
@@ -63,28 +64,28 @@ def test_the_inner_step_by_hand():
     # pi is 1/2 each, and grad log pi(a) by logit j is [j = a] - 1/2.
     envs = TwoArms(1)
     policy = MetaPolicy(envs, (), seed=0)
-    weights = [tf.zeros((1, 1, 2)), tf.zeros((1, 2))]
+    weights = [tf.zeros((1, 1, 2)), tf.zeros((1, 1, 2))]
     actions = tf.constant([[0, 0, 1, 1]], tf.int64)
     advantages = tf.constant([[3.0, 1.0, -1.0, 1.0]])
     data = episodes(policy, weights, tf.ones((1, 4, 1)), actions, advantages)
     by_hand = np.mean([[1.5, -1.5], [0.5, -0.5], [0.5, -0.5], [-0.5, 0.5]], axis=0)
     W, b = inner_step(policy, weights, data, fast_lr=0.2)
     np.testing.assert_allclose(W[0, 0], 0.2 * by_hand, rtol=1e-6)
-    np.testing.assert_allclose(b[0], 0.2 * by_hand, rtol=1e-6)
+    np.testing.assert_allclose(b[0, 0], 0.2 * by_hand, rtol=1e-6)
 
 
 def test_a_gaussian_inner_step_by_hand():
     # log pi = -(a - m)^2 / 2 + constants, and its derivative by m is a - m.
     envs = Navigation2D(1, horizon=2, tolerance=0)
     policy = MetaPolicy(envs, (), seed=0)
-    weights = [tf.zeros((1, 2, 2)), tf.zeros((1, 2))]
+    weights = [tf.zeros((1, 2, 2)), tf.zeros((1, 1, 2))]
     seen, actions = (
         tf.constant([[[1.0, 0], [0, 2]]]),
         tf.constant([[[1.0, 3], [-2, 0]]]),
     )
     data = episodes(policy, weights, seen, actions, tf.constant([[2.0, -1.0]]))
     W, b = inner_step(policy, weights, data, fast_lr=0.1)
-    np.testing.assert_allclose(b[0], 0.05 * np.array([2 + 2, 6 - 0]), rtol=1e-6)
+    np.testing.assert_allclose(b[0, 0], 0.05 * np.array([2 + 2, 6 - 0]), rtol=1e-6)
     np.testing.assert_allclose(W[0], 0.05 * np.array([[2.0, 6], [4, 0]]), rtol=1e-6)
 
 
@@ -240,7 +241,7 @@ def test_an_evaluation_changes_nothing_and_is_repeatable():
 
 def test_nothing_is_traced_again_after_the_first_update(monkeypatch):
     assert_traced_in_the_first_update_alone(
-        monkeypatch, maml, "clipped_surrogate", lambda n: trained(updates=n)
+        monkeypatch, maml_steps, "clipped_surrogate", lambda n: trained(updates=n)
     )
 
 

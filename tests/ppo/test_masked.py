@@ -49,12 +49,13 @@ def test_what_is_allowed_keeps_its_odds(policy, observations):
 
 
 def test_the_greedy_and_the_sampled_action_are_allowed(policy, observations):
-    distribution, rng = policy.distribution, np.random.default_rng(0)
-    logits, rows = policy(observations)[0], np.arange(200)
+    act, rng, rows = policy.acting(), np.random.default_rng(0), np.arange(200)
+    logits = policy(observations)[0].numpy()
     for scale in [0] + 50 * [1]:
-        noise = scale * distribution.noise(rng, (200,))
-        actions = distribution.sample(logits, noise).numpy()
+        noise = scale * policy.distribution.noise(rng, (200,))
+        actions = act(observations, noise)
         assert (observations[rows, actions - N] == 1).all()
+        np.testing.assert_array_equal(actions, (logits + noise).argmax(axis=1))
 
 
 @pytest.mark.parametrize("entropy_weight", [0.0, 0.1])
@@ -68,12 +69,12 @@ def test_the_gradient_of_loss_and_entropy_is_finite(
     old = policy.distribution.log_prob(policy(observations)[0], actions)
     batch = Batch(observations, actions, old, advantages, advantages, None)
     with tf.GradientTape() as tape:
-        total, log_prob, entropy = ppo_loss(
-            clipped_surrogate, 0.5, entropy_weight, policy, batch, 0.2
-        )
-    assert np.isfinite([total, entropy]).all()
-    assert np.isfinite(log_prob).all()
-    gradients = tape.gradient(total, policy.trainable_variables)
+        loss = ppo_loss(clipped_surrogate, 0.5, entropy_weight, policy, batch, 0.2)
+    assert np.isfinite(loss).all()
+    assert np.isfinite(
+        policy.distribution.log_prob(policy(observations)[0], actions)
+    ).all()
+    gradients = tape.gradient(loss.total, policy.trainable_variables)
     assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 

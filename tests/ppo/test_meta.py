@@ -8,13 +8,8 @@ from gymnasium.vector import AutoresetMode
 
 from refimpl.envs import BernoulliBandits
 from refimpl.ppo.advantages import compute_advantages
-from refimpl.ppo.meta import (
-    RecurrentActorCritic,
-    TrialCollector,
-    evaluate_rl2,
-    train_rl2,
-    trial_advantages,
-)
+from refimpl.ppo.meta import evaluate_rl2, train_rl2, trial_advantages
+from refimpl.ppo.recurrent import RecurrentActorCritic, TrialCollector
 from tests.ppo.worlds import assert_traced_in_the_first_update_alone
 
 
@@ -41,13 +36,24 @@ class Episodes(gym.vector.VectorEnv):
         return seen, reward, over, np.zeros_like(over), {"episode_over": ended}
 
 
+class Own(RecurrentActorCritic):
+    """Could compute something of its own, so that TensorFlow has to act."""
+
+    def step(self, inputs, state):
+        return super().step(inputs, state)
+
+
+def remembering(envs, kind=RecurrentActorCritic):
+    """Larger weights than the first ones: choices then depend on the past."""
+    policy, n = kind(envs, 8, seed=0), envs.single_action_space.n
+    policy.actor.kernel.assign(3 * np.random.default_rng(0).normal(size=(8, n)))
+    return policy
+
+
 @pytest.fixture(scope="module")
 def bandits():
     envs = BernoulliBandits(64, pulls=7, arms=3)
-    policy = RecurrentActorCritic(envs, 8, seed=0)
-    # Larger weights than the first ones: choices then depend on the past.
-    policy.actor.kernel.assign(3 * np.random.default_rng(0).normal(size=(8, 3)))
-    return envs, policy
+    return envs, remembering(envs)
 
 
 def test_the_policy_receives_what_the_step_before_brought():
@@ -64,20 +70,28 @@ def test_the_policy_receives_what_the_step_before_brought():
     assert set(trials.rewards.ravel()) == {10, 11}
 
 
-def test_the_state_is_emptied_between_students_and_only_there():
-    envs = Episodes()
-    policy = RecurrentActorCritic(envs, 8, seed=0)
+@pytest.mark.parametrize("kind", [RecurrentActorCritic, Own])
+def test_the_state_is_emptied_between_students_and_only_there(kind):
+    envs = Episodes(64)
+    policy = remembering(envs, kind)
     collector = TrialCollector(policy, envs)
     first, second = (collector.collect(np.random.default_rng(0)) for _ in range(2))
     # A second student who is given the same luck starts as the first one did.
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)
     # Within the trial each state follows from the one before, episodes or not.
+    states, state = policy.memory(first.inputs).numpy(), np.zeros((64, 8), np.float32)
+    rng = np.random.default_rng(0)
+    rng.integers(2**31)  # the seed of the environment
     for t in range(4):
-        before = first.states[:, t - 1] if t else np.zeros((4, 8), np.float32)
-        *_, state = policy.step(first.inputs[:, t], before)
-        np.testing.assert_allclose(first.states[:, t], state, atol=1e-6)
-    assert np.abs(first.states[:, 1:] - first.states[:, :-1]).max() > 1e-3
+        output, _, state = policy.step(first.inputs[:, t], state)
+        np.testing.assert_allclose(states[:, t], state, atol=1e-6)
+        # By this state it acted.
+        noise = policy.distribution.noise(rng, (64,))
+        np.testing.assert_array_equal(
+            first.actions[:, t], (output + noise).numpy().argmax(axis=1)
+        )
+    assert np.abs(states[:, 1:] - states[:, :-1]).max() > 1e-3
 
 
 def test_replayed_log_probabilities_equal_those_of_the_rollout(bandits):
@@ -119,17 +133,22 @@ def test_gradients_flow_through_a_whole_trial(bandits):
     assert (np.abs(gradient).max(axis=(0, 2)) > 0).all()
 
 
-def test_advantages_of_trials_are_those_of_the_loop(bandits):
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_advantages_of_trials_are_those_of_the_loop(bandits, cut_off):
     envs, policy = bandits
     trials = evaluate_rl2(policy, envs, seed=3)
+    assert not trials.truncated.any()
+    last = 99.0  # of nobody: not used
+    if cut_off:
+        trials, last = trials._replace(truncated=np.ones(64, bool)), 5.0
+        trials.next_values[:] = last
     mine = trial_advantages(trials, 0.5, 0.9, 0.8)
     for i in (0, 5):  # one student alone
         ended = np.arange(7)[:, None] == 6
         rewards, values = trials.expected[i][:, None] / 2, trials.values[i][:, None]
-        following = np.append(values[1:], [[99.0]], axis=0)  # of nobody: not used
-        theirs = compute_advantages(
-            rewards, values, following, ended, np.zeros_like(ended), 0.9, 0.8
-        )
+        following = np.append(values[1:], [[last]], axis=0)
+        ends = ended & (not cut_off), ended & cut_off
+        theirs = compute_advantages(rewards, values, following, *ends, 0.9, 0.8)
         for one, other in zip(mine, theirs, strict=True):
             np.testing.assert_allclose(one[i], other[:, 0], rtol=1e-5, atol=1e-6)
 
@@ -212,8 +231,8 @@ def test_bad_input_is_named():
         RecurrentActorCritic(envs, 4, seed=0)
 
 
-@pytest.mark.parametrize("part", [0, 1])  # what is seen, what is paid
-def test_what_is_not_finite_is_refused(part):
+@pytest.mark.parametrize(("part", "name"), [(0, "observations"), (1, "rewards")])
+def test_what_is_not_finite_is_refused(part, name):
     class Spoiled(Episodes):
         def step(self, actions):
             step = super().step(actions)
@@ -222,7 +241,9 @@ def test_what_is_not_finite_is_refused(part):
             return step
 
     policy = RecurrentActorCritic(Spoiled(), 4, seed=0)
-    with pytest.raises(ValueError, match="envs: expected finite observations and rew"):
+    with pytest.raises(
+        ValueError, match=f"envs: expected finite {name}, got NaN or inf"
+    ):
         evaluate_rl2(policy, Spoiled(), seed=0)
 
 

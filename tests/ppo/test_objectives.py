@@ -2,6 +2,8 @@
 
 import types
 
+import gymnasium as gym
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,19 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refimpl.ppo import (
+    ActorCritic,
+    Policy,
     adapt_beta,
     approximate_kl,
     clipped_surrogate,
     penalized_surrogate,
 )
-from refimpl.ppo.objectives import (
-    Batch,
-    experience,
-    make_improve,
-    normalize_advantages,
-    ppo_loss,
-)
-from refimpl.ppo.policies import Categorical
+from refimpl.ppo.compiled import Alike
+from refimpl.ppo.objectives import Batch, normalize_advantages, ppo_loss
+from refimpl.ppo.update import Adam, Learner, Numbers, adam_step, improve_for
 
 
 def gradient(function, log_prob):
@@ -158,17 +157,26 @@ def test_a_constant_or_a_single_advantage_or_none_stays_finite(values):
         assert (slope == 0).all()
 
 
-class Table:
+class Table(Policy):
     """A policy without a network: fixed logits and values, one row per step."""
 
     def __init__(self, logits, values):
-        self.logits = tf.Variable(logits, dtype=tf.float32)
-        self.state_values = tf.Variable(values, dtype=tf.float32)
-        self.trainable_variables = [self.logits, self.state_values]
-        space = types.SimpleNamespace(n=len(logits[0]), start=0)
-        self.distribution = Categorical(space)
+        space = gym.spaces.Discrete(len(logits[0]))
+        seen = gym.spaces.Box(0, len(logits), (1,))
+        super().__init__(
+            types.SimpleNamespace(
+                single_observation_space=seen, single_action_space=space
+            )
+        )
+        self.logits = self.add_weight(shape=logits.shape)
+        self.state_values = self.add_weight(shape=values.shape)
+        self.set_weights([logits, values])
+        self.built = True
 
-    def __call__(self, observations):
+    def structure(self):
+        return f"Table {self.logits.shape}"  # so that all of them are compiled once
+
+    def call(self, observations):
         rows = tf.cast(observations[:, 0], tf.int32)
         return tf.gather(self.logits, rows), tf.gather(self.state_values, rows)
 
@@ -187,107 +195,217 @@ def table_and_batch(steps=6, seed=0):
     return policy, batch
 
 
-def test_the_loss_by_hand():
+@pytest.mark.parametrize("valid", [None, np.ones(6, bool)])
+def test_the_loss_by_hand(valid):
     policy, batch = table_and_batch()
-    loss, log_prob, entropy = ppo_loss(clipped_surrogate, 0.5, 0.01, policy, batch, 0.2)
+    batch = batch._replace(valid=valid)
+    loss = ppo_loss(clipped_surrogate, 0.5, 0.01, policy, batch, 0.4)
     logits = policy.logits.numpy().astype(float)
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     chosen = p[range(6), batch.actions]
     a = batch.advantages.numpy()
     a = (a - a.mean()) / a.std()
     r = chosen / np.exp(batch.old_log_prob)
-    clip = np.minimum(r * a, r.clip(0.8, 1.2) * a).mean()
+    clip = np.minimum(r * a, r.clip(0.6, 1.4) * a).mean()
     squared = ((policy.state_values.numpy() - batch.returns.numpy()) ** 2).mean()
     by_hand = -(p * np.log(p)).sum(axis=1).mean()
-    np.testing.assert_allclose(log_prob, np.log(chosen), rtol=1e-5)
-    assert entropy.numpy() == pytest.approx(by_hand, rel=1e-5)
-    assert loss.numpy() == pytest.approx(
-        -(clip - 0.5 * squared + 0.01 * by_hand), rel=1e-5
+    expected = {
+        "total": -(clip - 0.5 * squared + 0.01 * by_hand),
+        "kl": (r - 1 - np.log(r)).mean(),
+        "clip_fraction": (np.abs(r - 1) > 0.4).mean(),
+        "entropy": by_hand,
+        "objective": clip,
+        "value_loss": squared,
+    }
+    assert 0 < expected["clip_fraction"] < 1
+    for name, value in expected.items():
+        assert getattr(loss, name).numpy() == pytest.approx(value, rel=1e-5), name
+
+
+def loss_and_gradient(surrogate, policy, batch):
+    """All fields of the loss, and the gradient of its total as one vector."""
+    with tf.GradientTape() as tape:
+        loss = ppo_loss(surrogate, 0.5, 0.01, policy, batch, tf.constant(0.1))
+    own = [v.value for v in policy.trainable_variables]
+    zero = tf.UnconnectedGradients.ZERO
+    parts = tape.gradient(loss.total, own, unconnected_gradients=zero)
+    return loss, np.concatenate([np.ravel(tf.convert_to_tensor(g)) for g in parts])
+
+
+def network_and_batch(actions, valid, absurd=0.0):
+    """Random data for a network; what is not valid shows and pays ``absurd``."""
+    rng, steps = np.random.default_rng(1), len(valid)
+    seen = gym.spaces.Box(-1, 1, (3,))
+    policy = ActorCritic(
+        types.SimpleNamespace(
+            single_observation_space=seen, single_action_space=actions
+        ),
+        (4,),
+        seed=0,
     )
+    observations = rng.normal(size=(steps, 3)).astype(np.float32)
+    output, _ = policy(observations)
+    noise = policy.distribution.noise(rng, (steps,))
+    chosen = policy.distribution.sampler()(output.numpy(), noise)
+    old = policy.distribution.log_prob(output, chosen) + rng.normal(0, 0.2, steps)
+    advantages, returns = rng.normal(size=(2, steps)).astype(np.float32)
+    for array in (observations, advantages, returns):
+        array[~valid] += np.float32(absurd)
+    return policy, Batch(observations, chosen, old, advantages, returns, valid)
+
+
+@pytest.mark.parametrize("absurd", [0.0, 1e30])
+@pytest.mark.parametrize("surrogate", [clipped_surrogate, penalized_surrogate])
+@pytest.mark.parametrize(
+    "actions", [gym.spaces.Discrete(3), gym.spaces.Box(-1, 1, (2,))]
+)
+def test_what_is_no_experience_enters_nothing(actions, surrogate, absurd):
+    valid = np.array([True, False, True, True, False, True, True, False])
+    policy, batch = network_and_batch(actions, valid, absurd)
+    alone = Batch(*(array[valid] for array in batch))._replace(valid=None)
+    masked, without = (
+        loss_and_gradient(surrogate, policy, part) for part in (batch, alone)
+    )
+    for name, one, other in zip(masked[0]._fields, masked[0], without[0], strict=True):
+        assert one.numpy() == pytest.approx(other.numpy(), rel=1e-5, abs=1e-7), name
+        assert one.numpy() != 0, name
+    np.testing.assert_allclose(masked[1], without[1], rtol=1e-4, atol=1e-6)
+    assert (masked[1] != 0).any()
+
+
+@pytest.mark.parametrize("surrogate", [clipped_surrogate, penalized_surrogate])
+def test_a_minibatch_without_experience_moves_nothing(surrogate):
+    policy, batch = network_and_batch(gym.spaces.Discrete(3), np.zeros(6, bool), 1e30)
+    loss, slope = loss_and_gradient(surrogate, policy, batch)
+    np.testing.assert_array_equal(loss, np.zeros(6))
+    np.testing.assert_array_equal(slope, 0 * slope)
+
+
+def test_an_update_without_experience_makes_steps_of_length_0():
+    policy, batch = table_and_batch()
+    before = policy.get_weights()
+    batch = batch._replace(valid=tf.zeros(6, tf.bool))
+    report, learner = one_step(policy, batch, value_weight=0.5)
+    np.testing.assert_array_equal(report, np.zeros(6))
+    np.testing.assert_array_equal(learner.adam.mean, np.zeros(6 * 3 + 6))
+    assert all(map(np.array_equal, policy.get_weights(), before))
+    assert learner.adam.step == 1
+
+
+def test_advantages_of_what_is_no_experience_are_0_and_shift_no_others():
+    valid = np.array([True, False, True, True, True, False])
+    advantages = np.array([1.0, 50, 2, 3, 6, np.nan])
+    got = normalize_advantages(advantages, valid).numpy()
+    alone = normalize_advantages(advantages[valid]).numpy()
+    np.testing.assert_allclose(got[valid], alone)
+    assert got[~valid].tolist() == [0, 0]
 
 
 def test_a_step_on_the_entropy_alone_makes_the_policy_less_certain():
     policy, batch = table_and_batch()
     batch = batch._replace(advantages=tf.zeros(6))
     with tf.GradientTape() as tape:
-        loss, _, before = ppo_loss(clipped_surrogate, 0.0, 1.0, policy, batch, 0.2)
-    slope = tf.convert_to_tensor(tape.gradient(loss, policy.logits))
+        before = ppo_loss(clipped_surrogate, 0.0, 1.0, policy, batch, 0.2)
+    slope = tf.convert_to_tensor(tape.gradient(before.total, policy.logits.value))
     policy.logits.assign_sub(0.1 * slope)
-    after = ppo_loss(clipped_surrogate, 0.0, 1.0, policy, batch, 0.2)[2]
-    assert after > before
+    after = ppo_loss(clipped_surrogate, 0.0, 1.0, policy, batch, 0.2)
+    assert after.entropy > before.entropy
 
 
-class Descent:
-    """variable <- variable - gradient, so that the step is the gradient."""
+def test_a_step_is_that_of_kerass_adam():
+    rng = np.random.default_rng(0)
+    theirs = keras.Variable(rng.normal(size=50).astype(np.float32))
+    optimizer = keras.optimizers.Adam(0.01, epsilon=1e-5)
+    zeros = tf.zeros(50)
+    mine = Adam(tf.constant(theirs.numpy()), zeros, zeros, tf.constant(0.0))
+    for t in range(10):
+        # From far above epsilon to far below it.
+        gradient = (rng.normal(size=50) * 10.0 ** rng.uniform(-7, 1, 50)).astype("f4")
+        rate = np.float32(0.01 * (1 - t / 10))
+        optimizer.learning_rate = rate
+        optimizer.apply([tf.constant(gradient)], [theirs])
+        mine = adam_step(mine, tf.constant(gradient), rate)
+        np.testing.assert_allclose(mine.weights, theirs.numpy(), rtol=0, atol=1e-6)
+    assert mine.step == 10
 
-    def apply(self, gradients, variables):
-        for g, v in zip(gradients, variables, strict=True):
-            v.assign_sub(tf.convert_to_tensor(g))
+
+def one_step(policy, batch, surrogate=clipped_surrogate, rows=None, **change):
+    """The report of an update, by default one step on all rows, and the learner."""
+    numbers = {"learning_rate": 0.1, "max_grad_norm": 0.5, "max_kl": np.inf}
+    numbers |= {"strength": 0.2, "value_weight": 0.0, "entropy_weight": 0.01} | change
+    numbers = Numbers.of(*(numbers[name] for name in Numbers._fields))
+    learner = Learner(policy)
+    improve = improve_for(Alike(policy), surrogate, False)
+    rows = np.arange(len(batch.actions))[None] if rows is None else rows
+    return learner.learn(improve, batch, rows, numbers), learner
 
 
-def descent(policy, c1=0.0, max_kl=np.inf):
-    """An update whose gradient has a norm of at most 0.5."""
-
-    def loss(policy, batch, strength):
-        return ppo_loss(clipped_surrogate, c1, 0.01, policy, batch, strength)
-
-    return make_improve(policy, Descent(), loss, 0.5, max_kl)
-
-
-def test_the_gradient_is_scaled_down_to_the_norm():
+@pytest.mark.parametrize(("most", "norm"), [(0.5, 0.5), (1e6, None)])
+def test_the_gradient_is_scaled_down_to_the_norm_if_it_is_longer(most, norm):
     policy, batch = table_and_batch()
-    before = [v.numpy() for v in policy.trainable_variables]
-    improve = descent(policy, c1=100.0)
-    improve(batch, np.arange(6)[None], tf.constant(0.2))
-    moved = [
-        v.numpy() - b for v, b in zip(policy.trainable_variables, before, strict=True)
-    ]
-    assert sum((m**2).sum() for m in moved) ** 0.5 == pytest.approx(0.5, rel=1e-5)
+    with tf.GradientTape() as tape:
+        loss = ppo_loss(clipped_surrogate, 100.0, 0.01, policy, batch, 0.2)
+    own = [v.value for v in policy.trainable_variables]
+    parts = [np.ravel(tf.convert_to_tensor(g)) for g in tape.gradient(loss.total, own)]
+    slope = np.concatenate(parts)
+    length = np.linalg.norm(slope)
+    assert length > 1
+    _, learner = one_step(policy, batch, max_grad_norm=most, value_weight=100.0)
+    # Adam's first mean is a tenth of the gradient.
+    expected = 0.1 * slope * (norm or length) / length
+    np.testing.assert_allclose(learner.adam.mean, expected, rtol=1e-4, atol=1e-6)
 
 
 def uniform_table_and_batch(ratios):
     """Each of three actions is as likely; the ratios are as given."""
     policy, batch = table_and_batch()
     policy.logits.assign(tf.zeros((6, 3)))
-    log_prob = policy.distribution.log_prob(policy.logits, batch.actions)
+    log_prob = policy.distribution.log_prob(
+        policy(batch.observations)[0], batch.actions
+    )
     return policy, batch._replace(old_log_prob=log_prob - np.log(ratios, dtype="f4"))
 
 
 def test_what_an_update_reports_by_hand():
     ratios = np.array([0.75, 0.85, 1, 1.15, 1.25, 1.15])  # two are 0.25 away from 1
     policy, batch = uniform_table_and_batch(ratios)
-    improve = descent(policy, max_kl=-1.0)  # no step, the report alone
-    kl, clipped, entropy = improve(batch, np.arange(6)[None], tf.constant(0.2))
-    assert kl.numpy() == pytest.approx((ratios - 1 - np.log(ratios)).mean(), rel=1e-4)
-    assert clipped.numpy() == pytest.approx(2 / 6)
-    assert entropy.numpy() == pytest.approx(np.log(3))
+    before = policy.get_weights()
+    report, _ = one_step(policy, batch, max_kl=-1.0)  # no step, the report alone
+    assert all(map(np.array_equal, policy.get_weights(), before))
+    kl = (ratios - 1 - np.log(ratios)).mean()
+    assert report.kl.numpy() == pytest.approx(kl, rel=1e-4)
+    assert report.clip_fraction.numpy() == pytest.approx(2 / 6)
+    assert report.entropy.numpy() == pytest.approx(np.log(3))
 
 
 def test_a_ratio_at_the_edge_is_not_clipped():
     policy, batch = uniform_table_and_batch(np.ones(6))
-    improve = descent(policy, max_kl=-1.0)
-    assert improve(batch, np.arange(6)[None], tf.constant(0.0))[1].numpy() == 0
+    report, _ = one_step(policy, batch, max_kl=-1.0, strength=0.0)
+    assert report.clip_fraction.numpy() == 0
 
 
 def test_the_first_minibatch_beyond_the_limit_is_the_last():
     # The second has not moved at all: skipping the first alone would step on it.
     policy, batch = uniform_table_and_batch([3.0, 3.0, 3.0, 1.0, 1.0, 1.0])
-    improve = descent(policy, max_kl=0.1)
-    improve(batch, np.arange(6).reshape(2, 3), tf.constant(0.2))
+    one_step(policy, batch, rows=np.arange(6).reshape(2, 3), max_kl=0.1)
     assert (policy.logits.numpy() == 0).all()
 
 
 def test_a_kl_at_the_limit_is_within_it():
     policy, batch = uniform_table_and_batch(np.ones(6))
-    improve = descent(policy, max_kl=0.0)
-    improve(batch, np.arange(6)[None], tf.constant(0.2))
+    one_step(policy, batch, max_kl=0.0)
     assert (policy.logits.numpy() != 0).any()
 
 
-def test_experience_leaves_out_resets_wherever_they_are():
-    _, batch = table_and_batch()
-    batch = batch._replace(valid=tf.constant([True, False, True, True, False, True]))
-    part = experience(batch, tf.constant([4, 3, 1, 0]))
-    assert part.observations[:, 0].numpy().tolist() == [3, 0]
-    for mine, all_of_it in zip(part, batch, strict=True):
-        np.testing.assert_array_equal(mine, tf.gather(all_of_it, [3, 0]))
+def test_a_minibatch_is_made_of_its_own_rows_in_every_array():
+    # What counts are rows 3 and 0: 4 and 1 are no experience, 2 and 5 not drawn.
+    policy, batch = table_and_batch()
+    valid = np.array([True, False, True, True, False, True])
+    rows = np.array([[4, 3, 1, 0]])
+    _, masked = one_step(policy, batch._replace(valid=tf.constant(valid)), rows=rows)
+    moved = (masked.adam.mean.numpy()[:18].reshape(6, 3) != 0).any(axis=1)
+    assert moved.tolist() == [True, False, False, True, False, False]
+    other, batch = table_and_batch()
+    alone = Batch(*(tf.gather(array, [3, 0]) for array in batch))
+    _, without = one_step(other, alone)
+    np.testing.assert_allclose(masked.adam.mean, without.adam.mean, atol=1e-6)

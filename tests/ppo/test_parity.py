@@ -11,8 +11,8 @@ import tensorflow as tf
 import torch
 
 from refimpl.ppo import clipped_surrogate, compute_advantages, objectives
+from refimpl.ppo.distributions import Categorical
 from refimpl.ppo.objectives import Batch, ppo_loss
-from refimpl.ppo.policies import Categorical
 from tests.ppo.worlds import cart_pole
 
 BENCH = Path(__file__).parent.parent.parent / "_build" / "bench"  # by `make bench`
@@ -105,12 +105,20 @@ def test_the_loss_equals(theirs, monkeypatch):
         valid=None,
     )
     # They divide by another standard deviation (n - 1), so neither normalizes.
-    monkeypatch.setattr(objectives, "normalize_advantages", lambda a: a)
-    loss, _, entropy = ppo_loss(
+    monkeypatch.setattr(objectives, "normalize_advantages", lambda a, valid: a)
+    loss = ppo_loss(
         clipped_surrogate, 0.7, 0.03, SameNumbers(), batch, tf.constant(0.2)
     )
     model.train()
     logged = model.logger.name_to_value
     assert logged["train/clip_fraction"] > 0.1
-    assert loss.numpy() == pytest.approx(logged["train/loss"], rel=1e-5)
-    assert entropy.numpy() == pytest.approx(-logged["train/entropy_loss"], rel=1e-5)
+    for mine, their, sign in (
+        (loss.total, "loss", 1),
+        (loss.entropy, "entropy_loss", -1),
+        (loss.objective, "policy_gradient_loss", -1),
+        (loss.value_loss, "value_loss", 1),
+        (loss.kl, "approx_kl", 1),
+        (loss.clip_fraction, "clip_fraction", 1),
+    ):
+        expected = sign * logged[f"train/{their}"]
+        assert mine.numpy() == pytest.approx(expected, rel=1e-5), their

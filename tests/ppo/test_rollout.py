@@ -3,29 +3,36 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-import tensorflow as tf
 from gymnasium.vector import AutoresetMode
 
 from refimpl.ppo import ActorCritic, evaluate
-from refimpl.ppo.rollout import Collector
-from refimpl.ppo.training import flat
-from tests.ppo.worlds import Spoiled, Target, cart_pole
+from refimpl.ppo.compiled import Alike, judge_for
+from refimpl.ppo.rollout import Collector, flat
+from tests.ppo.worlds import Spoiled, Target, cart_pole, forget_what_is_compiled
 
 
-def collector(envs, seed=3):
-    made = Collector(envs, ActorCritic(envs, (8,), seed=0))
-    made.reset(seed)
+class Bolder(ActorCritic):
+    """Computes something of its own, so that TensorFlow has to act."""
+
+    def call(self, observations):
+        output, values = super().call(observations)
+        return 100 * output, values
+
+
+def collector(envs, kind=ActorCritic):
+    made = Collector(envs, kind(envs, (8,), seed=0))
+    made.reset(3)
     return made
 
 
 def noise(made, steps, seed=0):
-    shape = (steps, made.envs.num_envs)
+    shape = (steps, made.world.envs.num_envs)
     return made.policy.distribution.noise(np.random.default_rng(seed), shape)
 
 
-def test_a_rollout_is_what_a_plain_loop_would_do():
-    envs = cart_pole()
-    made = collector(envs)
+@pytest.mark.parametrize("kind", [ActorCritic, Bolder])
+def test_a_rollout_is_what_a_plain_loop_would_do(kind):
+    made = collector(cart_pole(), kind)
     drawn = noise(made, 40)
     rollout = made.collect(drawn)
 
@@ -36,7 +43,7 @@ def test_a_rollout_is_what_a_plain_loop_would_do():
         np.testing.assert_array_equal(rollout.observations[t], observations)
         np.testing.assert_array_equal(rollout.valid[t], ~done)
         # The actions remembered are those that this observation and noise give ...
-        logits = made.policy.actor(observations).numpy()
+        logits = made.policy(observations)[0].numpy()
         np.testing.assert_array_equal(
             rollout.actions[t], (logits + drawn[t]).argmax(-1)
         )
@@ -134,11 +141,13 @@ def test_an_observation_that_is_not_finite_is_refused():
 
 
 def test_acting_is_traced_once_whatever_the_number_of_steps():
-    made = collector(cart_pole())
-    for steps in (5, 9, 5):
-        made.collect(noise(made, steps))
-    assert made.act.experimental_get_tracing_count() <= 2  # never for each length
-    assert isinstance(made.policy.actor(made.observations), tf.Tensor)
+    forget_what_is_compiled()
+    for _ in range(2):  # nor for another policy that is like the first
+        made = collector(cart_pole(), Bolder)
+        for steps in (5, 9, 5):
+            made.collect(noise(made, steps))
+    judge = judge_for(Alike(made.policy))
+    assert judge.experimental_get_tracing_count() == 1
 
 
 def test_evaluation_plays_the_same_number_of_episodes_everywhere():

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 
@@ -24,8 +25,8 @@ from refimpl.ppo import (
     training,
 )
 from refimpl.ppo.checkpoint import load_arrays, save_arrays
-from refimpl.ppo.training import linear_schedule
-from tests.ppo.worlds import Spoiled, Target, cart_pole
+from refimpl.ppo.history import linear_schedule
+from tests.ppo.worlds import Spoiled, Target, Traces, cart_pole
 
 SMALL = {"updates": 3, "seed": 0, "rollout_steps": 8, "minibatches": 2, "epochs": 2}
 
@@ -88,34 +89,30 @@ def test_steps_count_experience_only(plain):
 
 
 class Watched:
-    """What the update function is given, call by call."""
+    """What the update function is given, call by call; ``change`` its numbers."""
 
-    def __init__(self, monkeypatch):
-        self.rates, self.batches, self.rows, self.traces = [], [], [], []
-        make = training.make_improve
+    def __init__(self, monkeypatch, **change):
+        self.rates, self.batches, self.rows = [], [], []
+        make = training.improve_for
 
-        def watching(policy, optimizer, *others):
-            self.function = make(policy, optimizer, *others)
+        def watching(*alike):
+            self.function = make(*alike)
 
-            def improve(batch, rows, strength):
-                self.rates.append(optimizer.learning_rate.numpy())
+            def improve(adam, fixed, batch, rows, numbers):
+                self.rates.append(numbers.learning_rate)
                 self.batches.append(batch)
                 self.rows.append(rows)
-                return self.function(batch, rows, strength)
+                numbers = numbers._replace(**change)
+                return self.function(adam, fixed, batch, rows, numbers)
 
             return improve
 
-        monkeypatch.setattr(training, "make_improve", watching)
+        monkeypatch.setattr(training, "improve_for", watching)
 
 
 def test_inside_an_update(monkeypatch):
     watched = Watched(monkeypatch)
-    calls = []
-
-    def counting(*arguments):
-        calls.append(1)  # runs only while TensorFlow traces
-        return clipped_surrogate(*arguments)
-
+    counting = Traces(clipped_surrogate)
     policy = start()
     before = state(policy)
     batch_of = []
@@ -128,8 +125,7 @@ def test_inside_an_update(monkeypatch):
 
     # No retracing after the first update.
     assert watched.function.experimental_get_tracing_count() == 1
-    traces = len(calls)
-    assert traces <= 4  # in the loop, and for the report after it
+    assert 0 < counting.count <= 4  # in the loop, and for the report after it
 
     # Each epoch uses every row once, each in another order.
     assert len(watched.rows) == 3
@@ -153,6 +149,21 @@ def test_inside_an_update(monkeypatch):
         assert approximate_kl(now, batch.old_log_prob).numpy() < 1e-12
 
 
+def test_policies_that_are_alike_are_compiled_once_and_learn_apart(plain):
+    counting = Traces(clipped_surrogate)
+    runs = [trained(surrogate=counting) for _ in range(2)]
+    first = counting.count
+    assert first > 0
+    other = trained(surrogate=counting, policy=start(seed=1), learning_rate=0.1)
+    assert counting.count == first
+    assert equal(*runs)
+    assert equal(runs[0], plain)
+    assert not equal(runs[0], other)
+    wider = ActorCritic(students(), (9,), seed=0)
+    trained(surrogate=counting, policy=wider)
+    assert counting.count > first
+
+
 def test_without_learning_the_ratio_stays_1():
     history, _ = trained(learning_rate=0.0)
     assert max(history.kl) < 1e-12
@@ -160,10 +171,13 @@ def test_without_learning_the_ratio_stays_1():
     assert history.entropy == pytest.approx([math.log(2)] * 3, abs=1e-3)
 
 
-def test_the_kl_limit_stops_before_the_step():
+def test_the_kl_limit_stops_before_the_step(monkeypatch):
     policy = start()
     before = state(policy)
-    trained(policy=policy, max_kl=-1.0)  # exceeded by 0 already: no step at all
+    with monkeypatch.context() as context:
+        # Exceeded by 0 already: no step at all.
+        Watched(context, max_kl=np.float32(-1))
+        trained(policy=policy)
     assert all(map(np.array_equal, state(policy), before))
     trained(policy=policy, max_kl=1e-9, updates=1)  # exceeded after the first step
     assert not all(map(np.array_equal, state(policy), before))
@@ -258,6 +272,11 @@ def interrupted(path, after, change, count_in=8):
         trained(Spoiled(spoil), checkpoint=path, checkpoint_every=2, **change)
 
 
+def unspoiled():
+    """What is interrupted, without the interruption."""
+    return Spoiled(lambda count, resets, step: step)
+
+
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path):
     change = {
         "updates": 7,
@@ -265,15 +284,18 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path):
         "adapt": adapt_beta,
         "learning_rate": 0.02,
     }
-    whole = trained(checkpoint=tmp_path / "whole.npz", checkpoint_every=2, **change)
+    whole = trained(
+        unspoiled(), checkpoint=tmp_path / "whole.npz", checkpoint_every=2, **change
+    )
     path = tmp_path / "parts.npz"
     interrupted(path, after=5, change=change)  # the last checkpoint is after 4
-    assert len(load_arrays(path)[1]["history"]["kl"]) == 4
+    assert len(load_arrays(path)[0]["history.kl"]) == 4
     other = start(seed=9)  # all that counts comes from the file
-    resumed = trained(policy=other, checkpoint=path, checkpoint_every=2, **change)
+    resumed = trained(unspoiled(), other, checkpoint=path, checkpoint_every=2, **change)
     assert equal(whole, resumed)
     files = [load_arrays(tmp_path / name) for name in ("whole.npz", "parts.npz")]
     assert files[0][1] == files[1][1]
+    assert files[0][0].keys() == files[1][0].keys()
     for name, array in files[0][0].items():
         np.testing.assert_array_equal(array, files[1][0][name])
 
@@ -293,22 +315,59 @@ def finished(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def unfinished(tmp_path_factory):
+    """The checkpoint of a small run that was ended before its last update."""
+    path = tmp_path_factory.mktemp("runs") / "run.npz"
+    trained(checkpoint=path, checkpoint_every=2, callback=lambda h: len(h) == 2)
+    return path
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"learning_rate": 0.1}, "made with learning_rate=0.00025, not 0.1"),
         ({"seed": 1}, "made with seed=0"),
-        ({"updates": 9}, "made with updates=3, not 9"),  # another schedule
-        ({"surrogate": penalized_surrogate}, "surrogate=clipped_surrogate, not pen"),
+        ({"updates": 2}, "made with updates=3, not 2"),
+        ({"surrogate": penalized_surrogate}, "surrogate=clipped_sur.*, not penalized"),
         ({"adapt": adapt_beta}, "adapt=None, not adapt_beta"),
         ({"checkpoint_every": 1}, "made with checkpoint_every=2"),
         ({"policy": ActorCritic(students(), (9,), seed=0)}, "made with policy="),
-        ({"envs": students(8)}, "made with envs=4, not 8"),
+        ({"envs": students(8)}, "made with envs=4 of .*, not 8 of"),
     ],
 )
 def test_a_checkpoint_of_another_run_is_refused(finished, change, message):
     with pytest.raises(ValueError, match=message):
         trained(**{"checkpoint": finished, "checkpoint_every": 2} | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"updates": 9}, "made with updates=3, not 9"),  # another schedule
+        ({"schedule": lambda done: 1.0}, "made with schedule=linear_schedule"),
+    ],
+)
+def test_an_unfinished_run_keeps_its_length_and_schedule(unfinished, change, message):
+    with pytest.raises(ValueError, match=message):
+        trained(**{"checkpoint": unfinished, "checkpoint_every": 2} | change)
+
+
+def test_a_finished_run_is_trained_on_with_a_schedule_of_its_own(
+    finished, tmp_path, monkeypatch, plain
+):
+    path = tmp_path / "run.npz"
+    shutil.copy(finished, path)
+    watched = Watched(monkeypatch)
+    settings = {"checkpoint": path, "checkpoint_every": 2, "learning_rate": 2.5e-4}
+    longer = trained(policy=start(seed=9), updates=5, **settings)
+    assert longer[0].steps[:2] == plain[0].steps[:2]  # then a checkpoint: a reset
+    assert len(longer[0]) == 5
+    np.testing.assert_allclose(watched.rates, [2.5e-4, 1.25e-4], rtol=1e-6)
+    # Now this is the run that is finished.
+    again = trained(Spoiled(lambda *step: 1 / 0).env, updates=5, **settings)
+    assert equal(longer, again)
+    assert len(watched.rates) == 2
 
 
 def test_a_foreign_file_is_no_checkpoint(tmp_path):
@@ -376,10 +435,12 @@ def test_bad_input_is_named():
         step[1] = step[1] + np.nan
         return step
 
-    with pytest.raises(ValueError, match="rewards: expected finite values"):
+    with pytest.raises(ValueError, match="envs: expected finite rewards, got NaN"):
         trained(Spoiled(spoil))
-    with pytest.raises(ValueError, match="minibatches: expected to divide 32, got 5"):
-        trained(minibatches=5)
+    for parts in (5, 32):
+        message = f"minibatches: expected to divide 32 into parts .*, got {parts}"
+        with pytest.raises(ValueError, match=message):
+            trained(minibatches=parts)
 
 
 def test_weights_that_are_not_finite_stop_training():
@@ -425,6 +486,7 @@ def test_too_small_a_count_is_named(name):
         ("learning_rate", -1.0, "at least 0, got -1.0"),
         ("strength", -0.2, "at least 0, got -0.2"),
         ("max_grad_norm", float("nan"), "at least 0, got nan"),
+        ("max_kl", -1.0, "at least 0, got -1.0"),
         ("gamma", 1.5, "0 to 1, got 1.5"),
         ("lambda_", 7, "0 to 1, got 7"),
     ],

@@ -2,10 +2,14 @@
 
 import gymnasium as gym
 import numpy as np
+import tensorflow as tf
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from refimpl.envs import TwoStateVectorEnv
+from refimpl.ppo.compiled import judge_for
+from refimpl.ppo.maml_steps import outer_steps_for
+from refimpl.ppo.update import improve_for
 
 
 def cart_pole(num_envs=4):
@@ -57,15 +61,38 @@ class Target(VectorEnv):
         return observations, rewards + np.zeros(self.num_envs), ends & False, ends, {}
 
 
-def assert_traced_in_the_first_update_alone(monkeypatch, owner, name, train):
-    """Four updates of ``train(updates)`` call ``owner.name`` no more often than one.
+def forget_what_is_compiled():
+    """The next training compiles anew, whatever was trained before."""
+    for cached in (improve_for, judge_for, outer_steps_for):
+        cached.cache_clear()
 
-    Inside of a ``tf.function`` Python runs only while TensorFlow traces.
+
+class Traces:
+    """How often TensorFlow has traced a ``function``: only then Python runs inside."""
+
+    def __init__(self, function):
+        self.function, self.count = function, 0
+
+    def __call__(self, *arguments):
+        self.count += tf.inside_function()
+        return self.function(*arguments)
+
+
+def assert_traced_in_the_first_update_alone(monkeypatch, owner, name, train):
+    """Four updates of ``train(updates)`` trace ``owner.name`` no more often than one.
+
+    And another training, whose policy is like the first, does not trace it at all.
     """
-    calls, real = [], getattr(owner, name)
-    monkeypatch.setattr(owner, name, lambda *a: (calls.append(1), real(*a))[1])
-    train(1)
-    first = len(calls)
-    calls.clear()
-    train(4)
-    assert len(calls) == first > 0
+    traces = Traces(getattr(owner, name))
+    monkeypatch.setattr(owner, name, lambda *a: traces(*a))
+    counts = []
+    try:
+        for updates in (1, 4):
+            forget_what_is_compiled()
+            train(updates)
+            counts.append(traces.count)
+        train(4)
+    finally:
+        forget_what_is_compiled()
+    assert counts[1] == 2 * counts[0] > 0
+    assert traces.count == counts[1]
