@@ -56,7 +56,8 @@ OPTIONS |= {JIT: {"progress": False, "jit_compile": True}, MAIN: {}}  # that it 
 WHOLE = {"10,000 steps": 2, "30,000 steps": 7, "100,000 steps": 24}
 SLOW, UPDATE = ", slow environments", "CPU milliseconds of an update"
 UPDATES = WHOLE | {SLOW: 20, "learning": 98, "meta": 6}  # of each task
-THREADS = [f"{x}_THREADS" for x in ("OMP_NUM", "TF_NUM_INTRAOP", "TF_NUM_INTEROP")]
+ALONE = [f"{x}_THREADS" for x in ("OMP_NUM", "TF_NUM_INTRAOP", "TF_NUM_INTEROP")]
+ALONE += ["TQDM_DISABLE"]  # an earlier version cannot be told otherwise
 
 
 def entry(steps: int, mean_return: float) -> tuple[float, float, int, float]:
@@ -160,9 +161,8 @@ def parts(side: str, seed: int, update: float) -> dict[str, float]:
 def meta(side: str, seed: int, updates: int, size: int) -> dict[str, float]:
     """CPU seconds of updates of RL2, on ``size`` bandits, and of MAML-PPO."""
     from refimpl.envs import BernoulliBandits, Navigation2D, Tutor
-    from refimpl.ppo import train_maml_ppo, train_rl2
-    from refimpl.ppo.episodes import EpisodeCollector, MetaPolicy
-    from refimpl.ppo.recurrent import RecurrentActorCritic, TrialCollector
+    from refimpl.ppo.maml import EpisodeCollector, MetaPolicy, train_maml_ppo
+    from refimpl.ppo.meta import RecurrentActorCritic, TrialCollector, train_rl2
 
     rng, cases, found, times = np.random.default_rng(seed), {}, {}, []
     more = {"updates": updates, "seed": seed, **OPTIONS[side]}
@@ -215,7 +215,7 @@ def elsewhere(root: Path, *given: Any) -> dict[str, float]:
     """The same in a new process, where refimpl is that of ``root``."""
     path = f"{root.resolve()}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     command = [sys.executable, "-P", __file__, "--measure", json.dumps(given)]
-    own = os.environ | dict.fromkeys(THREADS, "1") | {"PYTHONPATH": path}
+    own = os.environ | dict.fromkeys(ALONE, "1") | {"PYTHONPATH": path}
     return json.loads(subprocess.check_output(command, env=own).splitlines()[-1])
 
 

@@ -95,13 +95,11 @@ class AdaptiveTest(StudentsEnv):
                 f"person and two items, got shape {shape}"
             )
         J = shape[1]
-        check_count("questions", questions, 1, J - J // 2)
+        self.questions = self.asked = check_count("questions", questions, 1, J - J // 2)
         self.student_model = student_model
-        self.questions = self.asked = questions
         low = np.array([-1, 0] + [-np.inf] * J + [0] * J, dtype=np.float32)
         high = np.array([1, 1] + [np.inf] * J + [1] * J, dtype=np.float32)
         super().__init__(num_envs, gym.spaces.Box(low, high), gym.spaces.Discrete(J))
-        self.allowed = np.ones((num_envs, J), dtype=bool)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

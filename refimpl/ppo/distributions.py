@@ -96,8 +96,13 @@ def distribution_for(envs: Any, discrete: bool = False) -> Any:
     """What the actions need to be drawn, :class:`Categorical` or :class:`Gaussian`.
 
     A ValueError if the actions of ``envs`` are not supported, or not ``discrete`` if
-    that is asked for.
+    that is asked for; a TypeError if it is no vector environment.
     """
+    if not hasattr(envs, "single_action_space"):
+        raise TypeError(
+            "envs: expected a vector environment, as gymnasium.make_vec makes one, "
+            f"got {envs!r}"
+        )
     chosen = envs.single_action_space
     kind: Any = {Discrete: Categorical, Box: Gaussian}.get(type(chosen))
     floats = kind is Gaussian and len(chosen.shape) == 1 and chosen.dtype.kind == "f"

@@ -16,7 +16,7 @@ import tensorflow as tf
 from refimpl.checks import check_count
 from refimpl.ppo.environments import World
 from refimpl.ppo.linear_baseline import discounted, linear_baseline
-from refimpl.ppo.networks import flat_width, forward, tanh_network
+from refimpl.ppo.networks import flat_width, forward, is_tanh_network, tanh_network
 from refimpl.ppo.policy import Act, Described
 
 TaskWeights = list[tf.Tensor]  #: W [M, D, n], b [M, 1, n] of each layer; M tasks
@@ -36,10 +36,13 @@ class MetaPolicy(Described):
         width, rng = flat_width(self.observation_space), np.random.default_rng(seed)
         sizes = [*hidden, self.distribution.size]
         self.actor = tanh_network(sizes, 0.01, width, None, rng)
-        self.ready()
 
-    def call(self, observations: tf.Tensor) -> tuple[tf.Tensor, None]:
-        return self.actor(observations), None
+    def call(self, observations: tf.Tensor) -> tuple[tf.Tensor]:
+        return (self.actor(observations),)
+
+    def as_made(self) -> bool:
+        """As :meth:`refimpl.ppo.policy.Described.as_made`."""
+        return type(self) is MetaPolicy and is_tanh_network(self.actor)
 
     def weights_for(self, tasks: int) -> TaskWeights:
         """The weights, once for each of M = ``tasks``: W [M, D, n], b [M, 1, n]."""

@@ -97,6 +97,8 @@ def train_rl2(
     with in_use(envs):
         for _, rng, done in run:
             trials = collector.collect(rng)
+            if trials.rewards.size == minibatches:
+                raise ValueError(f"minibatches: expected two steps in each, got {n}")
             advantages, returns = trial_advantages(trials, reward_scale, gamma, lambda_)
             acted = trials.inputs, trials.actions, trials.log_prob
             batch = Batch(*acted, advantages, returns, None)
@@ -145,6 +147,6 @@ def evaluate_rl2(
     By the likeliest actions of ``policy`` or, if not ``greedy``, drawn ones. Raises a
     ValueError if a training that is going on uses ``envs``.
     """
+    collector = TrialCollector(policy, envs)
     with in_use(envs):
-        collector = TrialCollector(policy, envs)
         return collector.collect(np.random.default_rng(seed), greedy)

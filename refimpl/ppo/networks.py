@@ -35,10 +35,18 @@ def tanh_network(
 
 def is_tanh_network(net: Any) -> bool:
     """Whether ``net`` is one that :func:`tanh_network` makes, scaled or not."""
+    if type(net) is not keras.Sequential:
+        return False
     layers = [layer for layer in net.layers if not isinstance(layer, Scale)]
-    used = [getattr(layer, "activation", None) for layer in layers]
-    expected = [keras.activations.tanh] * (len(used) - 1) + [keras.activations.linear]
-    return used == expected and {type(x) for x in layers} == {keras.layers.Dense}
+    activations = [keras.activations.tanh] * (len(layers) - 1)
+    expected = [*activations, keras.activations.linear]
+    return all(map(is_dense, layers, expected))
+
+
+def is_dense(layer: Any, activation: Any) -> bool:
+    """Whether ``layer`` is x W + b, followed by this ``activation``."""
+    known = type(layer) is keras.layers.Dense
+    return known and layer.use_bias and layer.activation is activation
 
 
 def forward(weights: Sequence[Any], x: Any, tanh: Callable = np.tanh) -> Any:

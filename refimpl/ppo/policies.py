@@ -62,10 +62,18 @@ class ActorCritic(Described):
         if masked:
             self.actor = MaskedActor(self.actor)
         self.critic = tanh_network([*hidden, 1], 1.0, *own)
-        self.ready()
 
     def call(self, observations: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return self.actor(observations), self.critic(observations)[:, 0]
+
+    def net(self) -> Any:
+        """The actor without its mask."""
+        return self.actor.net if self.settings["masked"] else self.actor
+
+    def as_made(self) -> bool:
+        """As :meth:`refimpl.ppo.policy.Described.as_made`."""
+        nets = self.net(), self.critic
+        return type(self) is ActorCritic and all(map(is_tanh_network, nets))
 
     def acting(self) -> Act:
         """As :meth:`Policy.acting`, in NumPy: faster than to call TensorFlow.
@@ -73,7 +81,7 @@ class ActorCritic(Described):
         A subclass or an actor that computes something else goes the slower way.
         """
         masked, scale = self.settings["masked"], self.observation_scale
-        net = self.actor.net if masked else self.actor
+        net = self.net()
         if type(self).call is not ActorCritic.call or not is_tanh_network(net):
             return super().acting()
         weights = [v.numpy() for v in net.trainable_variables]

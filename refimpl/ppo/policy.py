@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from refimpl.ppo.compiled import Alike, judge_for, values_of
 from refimpl.ppo.distributions import distribution_for
@@ -37,17 +39,26 @@ class Policy(keras.Model):
         self.action_space = envs.single_action_space
         self.settings = settings
 
-    def build(self, shape: Any) -> None:
-        """Nothing, whatever the ``shape``: layers make their weights. (Keras asks.)"""
-
     def structure(self) -> Any:
         """What policies share that compute alike, with other weights: here nothing."""
         return self
 
+    def input_shape_for_keras(self) -> tuple[int | None, ...]:
+        """Of what it is called with; None is any number."""
+        return (None, *self.observation_space.shape)
+
     def ready(self) -> None:
-        """Make the weights, if Keras has not made them yet."""
+        """Call it once, so that Keras makes the weights that are not there yet."""
         if not self.built:
-            self(np.zeros((1, *self.observation_space.shape), np.float32))
+            shape = [1 if n is None else n for n in self.input_shape_for_keras()]
+            self(np.zeros(shape, np.float32))
+
+    def export(self, filepath: str | Path, **options: Any) -> None:
+        """As Keras exports, to ``filepath`` with its ``options``; for any batch."""
+        self.ready()
+        shape = self.input_shape_for_keras()
+        options.setdefault("input_signature", [tf.TensorSpec(shape, tf.float32)])
+        super().export(filepath, **options)
 
     def acting(self) -> Act:
         """:meth:`act` with the weights as they are now. Here TensorFlow computes it."""
@@ -71,7 +82,15 @@ class Policy(keras.Model):
 class Described(Policy):
     """A policy that its class and ``settings`` describe: it can be saved and loaded."""
 
-    def structure(self) -> str:
-        """Class, settings and spaces, as text."""
+    def as_made(self) -> bool:
+        """Whether it computes what its class says: no subclass, no other networks."""
+        return False
+
+    def structure(self) -> Any:
+        """Class, settings, spaces and shapes as text, if it is :meth:`as_made`."""
+        if not self.as_made():
+            return self
         spaces = self.observation_space, self.action_space
-        return f"{type(self).__qualname__} {json.dumps(self.settings)} {spaces}"
+        shapes = [tuple(v.shape) for v in self.variables]
+        own = json.dumps([self.settings, shapes])
+        return f"{type(self).__qualname__} {own} {spaces}"

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from refimpl.ppo.compiled import Alike, judge_for, values_of
-from refimpl.ppo.networks import flat_width
+from refimpl.ppo.networks import flat_width, is_dense
 from refimpl.ppo.policy import Act, Described
 
 
@@ -47,7 +47,23 @@ class RecurrentActorCritic(Described):
         self.critic = keras.layers.Dense(1, kernel_initializer=orthogonal(1.0))
         self.actor.build((None, hidden))
         self.critic.build((None, hidden))
-        self(np.zeros((1, 1, inputs), np.float32))
+        self.inputs_width = inputs
+
+    def input_shape_for_keras(self) -> tuple[int | None, ...]:
+        """As :meth:`refimpl.ppo.Policy.input_shape_for_keras`: any trials."""
+        return None, None, self.inputs_width
+
+    def as_made(self) -> bool:
+        """As :meth:`refimpl.ppo.policy.Described.as_made`."""
+        return type(self) is RecurrentActorCritic and self.is_quick()
+
+    def is_quick(self) -> bool:
+        """Whether a step is a GRU's and a linear layer's, as NumPy can do it."""
+        heads = all(
+            is_dense(x, keras.activations.linear) for x in (self.actor, self.critic)
+        )
+        own = type(self).step is RecurrentActorCritic.step
+        return heads and own and type(self.memory) is keras.layers.GRU
 
     def call(self, trials: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         states = self.memory(trials)
@@ -70,8 +86,7 @@ class RecurrentActorCritic(Described):
         state = np.zeros((1, self.settings["hidden"]), np.float32)
         step, values = judge_for(Alike(self), method="step"), values_of(self)
         sample = self.distribution.sampler()
-        own = type(self).step is RecurrentActorCritic.step
-        quick = own and type(self.memory) is keras.layers.GRU
+        quick = self.is_quick()
         weights = self.memory.cell.trainable_variables + self.actor.trainable_variables
         W, U, b, V, c = (v.numpy() if quick else np.empty(0) for v in weights)
 

@@ -89,13 +89,18 @@ class KeepBest:
     ) -> None:
         self.path, self.policy, self.score = Path(path), policy, score
         self.every, self.best = check_count("every", every, 1), -math.inf
+        self.asked = False
 
     def __call__(self, history: Any) -> None:
+        """Ask for the score, if it is time to."""
         update = len(history)
         if update % self.every:
             return
-        if update > self.every and self.best == -math.inf and self.path.exists():
+        if update == self.every:
+            self.best = -math.inf
+        elif not self.asked and self.path.exists():
             self.best = load_arrays(self.path)[1]["note"]["score"]
+        self.asked = True
         if (score := float(self.score())) > self.best:
             self.best = score
             save_policy(self.path, self.policy, score=score, update=update)

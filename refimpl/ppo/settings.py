@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -52,7 +53,7 @@ def described_settings(given: dict[str, Any]) -> dict[str, str]:
         if name in PROBES and value is not None:
             text[name] = function_text(value, PROBES[name])
         elif name not in FREE:
-            text[name] = told.get(name, str)(value)
+            text[name] = re.sub(r" at 0x\w+", "", told.get(name, str)(value))
     return text
 
 
@@ -67,7 +68,8 @@ def policy_text(policy: Any) -> str:
     """A ``policy`` by its structure, or else by its class and the shapes of weights."""
     if isinstance(structure := policy.structure(), str):
         return structure
-    return f"{type(policy).__qualname__} {[v.shape for v in policy.variables]}"
+    own = policy.settings, [v.shape for v in policy.variables]
+    return f"{type(policy).__qualname__} {own}"
 
 
 def envs_text(envs: Any) -> str:

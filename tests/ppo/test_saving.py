@@ -181,13 +181,6 @@ def test_a_policy_of_ones_own_is_refused_by_its_name(tmp_path):
     assert not path.exists()
 
 
-def test_widths_may_be_numbers_of_numpy(tmp_path):
-    path = tmp_path / "policy.npz"
-    policy = ActorCritic(students(), np.array([8, 4]), seed=0)
-    save_policy(path, policy)
-    assert load_policy(path).settings["hidden"] == [8, 4]
-
-
 @pytest.mark.parametrize("name", list(MAKE))
 def test_a_policy_can_be_exported_for_a_program_without_ours(tmp_path, name):
     policy = full(MAKE[name]())
@@ -202,7 +195,7 @@ def test_a_policy_can_be_exported_for_a_program_without_ours(tmp_path, name):
 # The best one
 
 
-def kept(path, scores, updates, every=1, keep=None, **change):
+def kept(path, scores, updates, every=1, breaks=-1, **change):
     """A training whose callback keeps the best of ``scores``; the weights then."""
     policy, weights = plain_policy(students()), []
     scores = iter(scores)
@@ -211,8 +204,8 @@ def kept(path, scores, updates, every=1, keep=None, **change):
         weights.append(weights_of(policy))
         return next(scores)
 
-    keep = keep or KeepBest(path, policy, score, every)
-    envs = change.pop("envs", None)
+    keep = KeepBest(path, policy, score, every)
+    envs = Breaks(students(), breaks)
     ran("train", envs, policy, callback=keep, updates=updates, **change)
     return keep, weights
 
@@ -274,7 +267,7 @@ def test_a_resumed_training_goes_on_with_the_file(tmp_path):
     run["checkpoint"] = tmp_path / "parts.npz"
     path.unlink()
     with pytest.raises(BreakingError):  # in the third update
-        kept(path, [1, 9], updates=4, envs=Breaks(students(), at=2 * 8 + 3), **run)
+        kept(path, [1, 9], updates=4, breaks=2 * 8 + 3, **run)
     again, _ = kept(path, [3, 4], updates=4, **run)
     assert again.best == whole.best == 9
     assert holds(path, weights[1])
