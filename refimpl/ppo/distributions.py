@@ -59,6 +59,7 @@ class Gaussian(keras.layers.Layer):
         super().__init__()
         self.space, self.size = space, space.shape[0]
         self.log_std = self.add_weight(shape=space.shape, initializer="zeros")
+        self.built = True
 
     def noise(self, rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
         """What :meth:`sampler`'s function needs for ``shape`` actions, [..., d]."""

@@ -29,6 +29,7 @@ class Scale(keras.layers.Layer):
         self.count = self.add_weight(shape=(), initializer="zeros", **own)
         self.mean = self.add_weight(shape=shape, initializer="zeros", **own)
         self.variance = self.add_weight(shape=shape, initializer="ones", **own)
+        self.built = True
 
     def update(self, rows: np.ndarray) -> None:
         """Take ``rows`` [B, ...] into account (Chan, Golub & LeVeque 1983)."""

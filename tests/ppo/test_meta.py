@@ -9,7 +9,8 @@ from gymnasium.vector import AutoresetMode
 from refimpl.envs import BernoulliBandits
 from refimpl.ppo.advantages import compute_advantages
 from refimpl.ppo.meta import evaluate_rl2, train_rl2, trial_advantages
-from refimpl.ppo.recurrent import RecurrentActorCritic, TrialCollector
+from refimpl.ppo.recurrent import RecurrentActorCritic
+from refimpl.ppo.trials import TrialCollector
 from tests.ppo.worlds import assert_traced_in_the_first_update_alone
 
 
