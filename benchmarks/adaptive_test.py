@@ -73,7 +73,6 @@ PPO = {
     "gamma": 0.8,  # what an answer tells, it tells at once
     "lambda_": 0.8,
     "entropy_weight": 0.0,
-    "jit_compile": True,
 }
 OBJECTIVES: dict[str, Callable] = {
     "PPO": lambda envs, seed: envs,
@@ -103,7 +102,8 @@ def learned(
     # Ten times larger rewards: the critic, which starts at about 1, has less to learn.
     envs = TransformReward(OBJECTIVES[objective](plain, seed), lambda r: 10 * r)
     policy = ActorCritic(envs, seed=seed, masked=True)
-    train(policy, envs, updates=updates, seed=seed, **PPO)
+    jit_compile = updates > 10  # then it pays
+    train(policy, envs, updates=updates, seed=seed, jit_compile=jit_compile, **PPO)
     return policy
 
 

@@ -43,7 +43,6 @@ SHORT = {
     "learning_rate": 3e-3,
     "entropy_weight": 0.02,
     "minibatches": 8,
-    "jit_compile": True,
 }
 LONG = {**SHORT, "updates": 1000, "entropy_weight": 0.03, "gamma": 1.0, "lambda_": 0.97}
 SETTINGS = {  # (pulls, arms)
@@ -100,6 +99,7 @@ def learned(
         envs,
         seed=seed,
         reward_scale=1 / pulls,
+        jit_compile=stop is None,  # in a whole run it pays
         callback=lambda history: len(history) == stop,
         checkpoint=parts and parts / f"bandits_{pulls}_{arms}_{seed}.npz",
         **options,

@@ -60,7 +60,7 @@ def learned(kind: str, seed: int, updates: int) -> tuple[MetaPolicy, pd.DataFram
     if own is None:
         return policy, pd.DataFrame()
     settings = {"tasks": GOALS["train"], "fast_lr": FAST_LR, "meta_lr": META_LR, **own}
-    settings["jit_compile"] = True
+    settings["jit_compile"] = updates > 10  # then it pays
     history = train_maml_ppo(policy, envs, updates=updates, seed=seed, **settings)
     curve = pd.DataFrame(history).rename(columns=lambda j: f"after {j}")
     return policy, curve.assign(update=curve.index + 1, policy=kind, seed=seed)

@@ -71,7 +71,6 @@ PPO = {
     "gamma": 1.0,
     "entropy_weight": 0.003,
     "minibatches": 8,
-    "jit_compile": True,
 }
 RL2 = {
     "students": 512,
@@ -80,7 +79,6 @@ RL2 = {
     "gamma": 1.0,
     "entropy_weight": 0.003,
     "reward_scale": 3.0,
-    "jit_compile": True,
 }
 MAML = {
     "students": 128,
@@ -89,7 +87,6 @@ MAML = {
     "fast_lr": 1.0,
     "gamma": 1.0,
     "entropy_weight": 0.003,
-    "jit_compile": True,
 }
 # The crowds: the median student's rates, changed. Spreads stay.
 CROWDS = {
@@ -170,7 +167,13 @@ def train_ppo(seed: int, options: dict, stop: int | None) -> ActorCritic:
     policy = ActorCritic(envs, seed=seed)
     steps = envs.unwrapped.exercises + 1  # a session, and the reset after it
     train(
-        policy, envs, seed=seed, rollout_steps=steps, callback=stop_at(stop), **options
+        policy,
+        envs,
+        seed=seed,
+        rollout_steps=steps,
+        jit_compile=stop is None,  # in a whole run it pays
+        callback=stop_at(stop),
+        **options,
     )
     return policy
 
@@ -178,7 +181,8 @@ def train_ppo(seed: int, options: dict, stop: int | None) -> ActorCritic:
 def train_memory(seed: int, options: dict, stop: int | None) -> RecurrentActorCritic:
     envs = Tutor(options.pop("students"))
     policy = RecurrentActorCritic(envs, seed=seed)
-    train_rl2(policy, envs, seed=seed, callback=stop_at(stop), **options)
+    options |= {"jit_compile": stop is None, "callback": stop_at(stop)}
+    train_rl2(policy, envs, seed=seed, **options)
     return policy
 
 
@@ -191,6 +195,7 @@ def train_maml(seed: int, options: dict, stop: int | None) -> MetaPolicy:
         envs,
         tasks=students,
         seed=seed,
+        jit_compile=stop is None,
         callback=lambda history: len(history) == stop,
         **options,
     )
