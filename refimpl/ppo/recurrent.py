@@ -50,7 +50,7 @@ class RecurrentActorCritic(Described):
         self.inputs_width = inputs
 
     def input_shape_for_keras(self) -> tuple[int | None, ...]:
-        """As :meth:`refimpl.ppo.Policy.input_shape_for_keras`: any trials."""
+        """As :meth:`refimpl.ppo.policy.Policy.input_shape_for_keras`: any trials."""
         return None, None, self.inputs_width
 
     def as_made(self) -> bool:
@@ -78,7 +78,7 @@ class RecurrentActorCritic(Described):
         return self.actor(state), self.critic(state)[:, 0], state
 
     def acting(self) -> Act:
-        """As :meth:`refimpl.ppo.Policy.acting`, for a new student: the state is empty.
+        """As :meth:`refimpl.ppo.policy.Policy.acting`, for a new student: the state is empty.
 
         From call to call, each with inputs [N, I], it goes on. In NumPy, unless a
         subclass computes its steps in another way.

@@ -26,7 +26,7 @@ KINDS: dict[str, Callable[..., Described]] = {
 def save_policy(path: str | Path, policy: Described, **note: Any) -> None:
     """Write ``policy`` to an .npz file, whole or not at all, with a ``note`` of yours.
 
-    Raises a TypeError if it is none of :data:`KINDS`; for a policy of your own Keras
+    Raises a TypeError if it is none of ``KINDS``; for a policy of your own Keras
     has ``save_weights``.
     """
     if (kind := type(policy).__name__) not in KINDS or type(policy) is not KINDS[kind]:
