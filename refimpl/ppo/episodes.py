@@ -51,7 +51,7 @@ class MetaPolicy(Described):
         return [tf.repeat(w, tasks, axis=0) for w in own]
 
     def acting(self, weights: TaskWeights | None = None) -> Act:
-        """As :meth:`refimpl.ppo.policy.Policy.acting`, in NumPy; by ``weights`` of M tasks.
+        """As :meth:`refimpl.ppo.policy.Policy.acting`, by ``weights`` of M tasks.
 
         Observations are then [M, N, D].
         """

@@ -78,7 +78,7 @@ class RecurrentActorCritic(Described):
         return self.actor(state), self.critic(state)[:, 0], state
 
     def acting(self) -> Act:
-        """As :meth:`refimpl.ppo.policy.Policy.acting`, for a new student: the state is empty.
+        """As :meth:`refimpl.ppo.policy.Policy.acting`; the state is a new student's, 0.
 
         From call to call, each with inputs [N, I], it goes on. In NumPy, unless a
         subclass computes its steps in another way.
