@@ -52,9 +52,8 @@ def train_rl2(
     (:func:`refimpl.ppo.update.improve_for`) with a trial in place of a step, so
     that gradients flow back through a student's whole history.
 
-    The policy sees the rewards. Advantages are made from what was to be expected of
-    them, if the environment tells (``infos["expected_reward"]``): the same gradient on
-    average, with less noise.
+    The policy sees the rewards. Advantages are made from what was to be expected, where
+    the environment tells (``infos["expected_reward"]``): less noise, the same mean.
 
     Parameters
     ----------
@@ -114,11 +113,10 @@ def train_rl2(
             explained = explained_variance(returns, trials.values)
             ended = trials.rewards.sum(axis=1).tolist()
             entry |= {"strength": float(epsilon), "steps": trials.rewards.size}
-            history.add(
-                **entry, returns=ended, explained_variance=explained, log_std=0.0
-            )
-            run.shown = {"return": float(np.mean(ended)), "kl": entry["kl"]}
-            run.shown["entropy"] = entry["entropy"]
+            entry |= {"explained_variance": explained, "returns": ended}
+            history.add(**entry, log_std=0.0)
+            own = {"kl": entry["kl"], "entropy": entry["entropy"]}
+            run.shown = {"return": float(np.mean(ended)), **own}
     return history
 
 
