@@ -5,11 +5,13 @@ import copy
 import os
 import re
 import shutil
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from subprocess import Popen, run
 
 import nbformat
 import pytest
@@ -198,10 +200,50 @@ def test_a_loop_and_a_crash_cost_their_own_points_and_nothing_else(tmp_path):
     warn = "    import warnings; warnings.warn('a warning is not an error')"
     course.submit("h_warning", answers | {"q1": "\n".join([first, warn, *rest])})
     course.submit("i_others", answers)
-    points = course.autograde(Config(Execute={"timeout": 10, "iopub_timeout": 3}))
+    limits = {"processor_seconds": 10, "iopub_timeout": 3}
+    points = course.autograde(Config(Execute=limits))
     assert len(points) == 9
     assert points.pop("h_warning") == points.pop("i_others") == full
     assert {*points.values()} == {full - 2}  # the first question's points
+
+
+def test_the_clock_takes_no_points_and_a_person_decides_what_is_open(tmp_path):
+    course = make_course(tmp_path, "1_tasks")
+    answers, full = reference(course), points_by_tests(course.source)
+    first, *rest = answers["q1"].split("\n")
+    for student, seconds in {"patient": 8, "waits": 10**6}.items():
+        wait = f"    import time; time.sleep({seconds})"
+        body = "\n".join(rest)
+        course.submit(student, answers | {"q1": "\n".join([first, wait, body])})
+    course.submit("loop", answers | {"q1": f"{first}\n    while True: pass"})
+    config = tmp_path / "nbgrader_config.py"
+    limits = "c.Execute.processor_seconds = 6\nc.Execute.clock_seconds = 60\n"
+    config.write_text(config.read_text("utf-8") + limits, "utf-8")
+
+    command = [sys.executable, "-m", "nbgrader", "autograde", "1_tasks"]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    busy = [Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    try:
+        environment = os.environ | {"PATH": path}
+        done = run(command, cwd=tmp_path, env=environment, capture_output=True)
+    finally:
+        for process in busy:
+            process.kill()
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.decode().splitlines()[-1]
+    assert said.endswith("waited for too long: waits/1_tasks"), said
+    with Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}") as book:
+        points, left = {}, {}
+        for submission in book.assignment_submissions("1_tasks"):
+            grades = submission.notebooks[0].grades
+            left[submission.student.id] = sum(
+                g.max_score
+                for g in grades
+                if g.cell.cell_type == "code" and g.needs_manual_grade
+            )
+            points[submission.student.id] = submission.score
+    assert points == {"patient": full, "waits": full - 2, "loop": full - 2}
+    assert left == {"patient": 0, "waits": 2, "loop": 0}
 
 
 def test_make_assignments_says_what_it_made_and_what_it_could_not(
