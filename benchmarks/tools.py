@@ -42,7 +42,6 @@ from refimpl.maml import mlp
 from refimpl.tasks import SinusoidTasks
 
 PEERS = Path(__file__).parent / "peers"
-INDEX = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple")
 OFFERS = {
     "learn2learn": "MAML and relatives, few-shot data",
     "torchopt": "differentiable optimizers",
@@ -108,9 +107,17 @@ def the_input(seed: int = 0) -> dict[str, np.ndarray]:
     return given
 
 
+def package_index() -> str:
+    """The address that pip is set up to ask, or its own default, as its help says."""
+    command = [sys.executable, "-m", "pip", "index", "versions", "--help"]
+    wide = os.environ | {"COLUMNS": "500"}
+    said = subprocess.run(command, env=wide, capture_output=True, text=True).stdout
+    return re.search(r"--index-url <url> .*\(default (\S+?)/?\)", said)[1]
+
+
 def newest_release(tool: str) -> tuple[str, str, str]:
     """Version, the day it came out, and the Pythons that it asks for."""
-    url = f"{INDEX.rstrip('/')}/{tool.lower()}/"
+    url = f"{package_index()}/{tool.lower()}/"
     accept = {"Accept": "application/vnd.pypi.simple.v1+json"}
     page = requests.get(url, headers=accept, timeout=60)
     page.raise_for_status()
@@ -122,7 +129,7 @@ def newest_release(tool: str) -> tuple[str, str, str]:
     return version, newest["upload-time"][:10], newest.get("requires-python") or ""
 
 
-def run(*command: object, seconds: int = 900) -> subprocess.CompletedProcess[str]:
+def run(*command: object, seconds: int = 3600) -> subprocess.CompletedProcess[str]:
     """Run a command; one that takes too long has failed, with all that it started."""
     words = [str(word) for word in command]
     quiet = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
@@ -178,11 +185,11 @@ def try_tool(tool: str, given: Path, out: Path) -> dict[str, object]:
             return row | {"why": last_line(installed)}
         files = [f for f in Path(folder, "lib").rglob("*") if f.is_file()]
         row["megabytes"] = round(sum(f.stat().st_size for f in files) / 1e6)
-        done = run(python, PEERS / "run.py", tool, given, out, seconds=300)
+        done = run(python, PEERS / "run.py", tool, given, out, seconds=900)
         why = last_line(done) if done.returncode else ""
         if done.returncode and tool in OLDER:
             run(*pip, *OLDER[tool])
-            run(python, PEERS / "run.py", tool, given, out, seconds=300)
+            run(python, PEERS / "run.py", tool, given, out, seconds=900)
     runs = "no" if done.returncode else "yes"
     return row | {"installs": "yes", "runs": runs, "why": why}
 

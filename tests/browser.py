@@ -7,9 +7,8 @@ import threading
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import sync_playwright
 
-from tools.browser import find_browser
+from tools import browser as tools_browser
 
 
 def do_without(reason):
@@ -46,14 +45,14 @@ def served(folder):
 
 @contextmanager
 def chromium():
-    path = find_browser()
-    if path is None:
-        do_without("needs Chromium. On Debian or Ubuntu: apt install chromium")
-    with sync_playwright() as playwright:
-        switches = ["--no-sandbox", "--disable-background-networking", "--no-first-run"]
-        browser = playwright.chromium.launch(executable_path=path, args=switches)
+    switches = "--disable-background-networking", "--no-first-run"
+    with tools_browser.chromium(*switches) as browser:
+        if browser is None:
+            do_without(tools_browser.MISSING)
         yield browser
-        browser.close()
+
+
+HOUR = 3_600_000  # milliseconds: what never comes ends; what is slow is no failure
 
 
 class Visit:
@@ -64,6 +63,7 @@ class Visit:
     def __init__(self, browser, address, allowed, **context):
         self.context = browser.new_context(**context)
         self.page = self.context.new_page()
+        self.page.set_default_timeout(HOUR)
         self.allowed, self.complaints, self.requests = allowed, [], []
         self.page.on("console", self.heard)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))

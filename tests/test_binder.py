@@ -1,6 +1,7 @@
 """Binder's own tool, repo2docker, reads .binder/ as we mean it; nothing is built."""
 
 import inspect
+import json
 import os
 import re
 from pathlib import Path
@@ -62,6 +63,35 @@ def test_we_check_with_the_jupyter_that_binder_brings(pack):
     base = base_environment(pack)
     for name, version in (pin.split("==") for pin in BASE):
         assert base[name] == version, f"BASE of tools/check_binder.py: {name}"
+
+
+def test_the_container_holds_what_binder_does():
+    text = (ROOT / "Containerfile").read_text(encoding="utf-8")
+    steps = re.findall(r"^([A-Z]+) (.*)$", text, re.M)
+    runtime = (ROOT / ".binder" / "runtime.txt").read_text(encoding="utf-8").strip()
+    assert f"python:{runtime.removeprefix('python-')}-slim" in dict(steps)["FROM"]
+    runs = [what for step, what in steps if step == "RUN"]
+    pin = re.search(r"^jupyterlab==\S+", (ROOT / "requirements.txt").read_text(), re.M)
+    install = "pip install --no-cache-dir -r .binder/requirements.txt"
+    assert runs[1:] == [
+        f"{install} {pin[0]}",
+        ".binder/postBuild && chown -R reader: .",
+    ]
+    for source in (what.split()[0] for step, what in steps if step == "COPY"):
+        assert (ROOT / source).exists()
+    folder = ROOT / ".devcontainer"
+    build = json.loads((folder / "devcontainer.json").read_text("utf-8"))["build"]
+    assert (folder / build["dockerfile"]).resolve() == ROOT / "Containerfile"
+    assert (folder / build["context"]).resolve() == ROOT
+
+
+def test_a_chapter_needs_no_step_by_hand():
+    """It finds its kernel, and installs nothing."""
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+        code = [c["source"] for c in notebook["cells"] if c["cell_type"] == "code"]
+        assert not re.search(r"^\s*[!%]", "".join(map("".join, code)), re.M), path.name
 
 
 def test_post_build_can_be_executed():

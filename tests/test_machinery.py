@@ -2,6 +2,7 @@
 
 import html
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -106,13 +107,22 @@ def test_a_broken_reference_fails_the_book(small_book):
 def test_notebooks_run_again_when_and_only_when_refimpl_changes(small_book):
     count = small_book / "count"
     write_chapter(small_book, f"print('run', file=open(r'{count}', 'a'))")
-    runs = []
-    for change in ("", "", "# changed\n"):
-        if change:
+    runs, said = [], []
+    for change in ("", "# another page\n", "# changed\n"):
+        if "page" in change:
+            (small_book / "book" / "_static" / "house.css").write_text("a {}")
+        elif change:
             (small_book / "refimpl" / "part.py").write_text(change)
-        assert make(small_book, "book").returncode == 0
+        book = make(small_book, "book")
+        assert book.returncode == 0
         runs.append(len(count.read_text().splitlines()))
+        said.append(book.stdout)
+        assert "cuda" not in (book.stdout + book.stderr).lower()
+        assert "oneDNN" not in book.stdout + book.stderr
+        assert re.search(r"the book took \d+ min \d+ s\n.*Open it: ", book.stdout, re.S)
     assert runs == [1, 1, 2]
+    for n, line in enumerate((r"\d+ s", "from the cache", r"\d+ s")):
+        assert re.search(rf"^ 1 of 1  chapter +{line}$", said[n], re.M), said[n]
 
 
 def test_launch_buttons_lead_to_known_addresses_only(small_book):
@@ -143,21 +153,54 @@ def test_pages_change_with_the_style_sheet(small_book):
         assert built.read_text() == text
 
 
-def test_an_old_python_is_told_so(small_book, tmp_path):
-    old = tmp_path / "old-python"
-    old.write_text(
-        '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.1 && exit\nexit 1\n'
+def other_python(path, version):
+    """A program that says that it is a Python of this version, and does nothing."""
+    path.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.version_info = {version!r}\n"
+        f"if sys.argv[1] == '--version': print('Python', *{version!r}, sep='.')\n"
+        "else: exec(sys.argv[2])\n"
     )
-    old.chmod(0o755)
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize("version", [(3, 10, 4), (3, 14, 0)])
+def test_a_python_that_does_not_fit_is_told_so(small_book, tmp_path, version):
+    other_python(tmp_path / "other", version)
     run = subprocess.run(
-        [MAKE, "book", f"PYTHON={old}", "VENV=none"],
+        [MAKE, "book", f"PYTHON={tmp_path / 'other'}", "VENV=none"],
         cwd=small_book,
         capture_output=True,
         text=True,
     )
     assert run.returncode != 0
-    assert "needs Python 3.11 or newer" in run.stdout
-    assert "Python 3.9.1" in run.stdout
+    assert "needs Python 3.11, 3.12 or 3.13" in run.stdout
+    assert ".".join(map(str, version)) in run.stdout
+    for way in ("apt install", "uv python install", "pyenv", "PYTHON="):
+        assert way in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("found", "taken"),
+    [
+        ({"python3": (3, 12, 1), "python3.13": (3, 13, 0)}, "python3"),
+        ({"python3": (3, 14, 0), "python3.12": (3, 12, 1)}, "python3.12"),
+        ({"python3": (3, 14, 0)}, "python3"),  # which is then told so
+    ],
+)
+def test_make_takes_the_first_python_that_fits(tmp_path, found, taken):
+    for name, version in found.items():
+        other_python(tmp_path / name, version)
+    for tool in ("sh", "make"):
+        (tmp_path / tool).symlink_to(shutil.which(tool))
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    run = subprocess.run(
+        [tmp_path / "make", "--eval=ask: ; $(info $(PYTHON))", "ask"],
+        cwd=tmp_path,
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert run.stdout.splitlines()[0] == taken, run.stderr
 
 
 def test_a_missing_venv_module_is_told_so(small_book, tmp_path):

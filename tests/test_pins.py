@@ -8,7 +8,11 @@ import tomllib
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
+from packaging.specifiers import SpecifierSet
+
+from tools import check_environment
 
 ROOT = Path(__file__).parent.parent
 
@@ -75,6 +79,30 @@ def test_the_package_names_all_that_it_imports():
     needed = {canonical(name) for name in project["project"]["dependencies"]}
     for path in (ROOT / "refimpl").rglob("*.py"):
         assert imported(path.read_text(encoding="utf-8")) <= needed | {"keras"}, path
+
+
+def test_everything_that_names_a_python_names_those_that_have_wheels():
+    """tools/wheels.csv is what the index answered; five places follow from it."""
+    table = pd.read_csv(ROOT / "tools" / "wheels.csv", dtype=str).fillna("")
+    assert dict(
+        zip(table["package"].map(canonical), table["version"], strict=True)
+    ) == (pins("requirements.txt"))
+    fits = {"3.11", "3.12", "3.13", "3.14"}
+    for row in table[table["system"] != "macOS, Intel"].itertuples():
+        fits &= {*row.pythons.split()}
+    assert fits == {"3.11", "3.12", "3.13"}
+    intel = table[table["system"] == "macOS, Intel"].set_index("package")["pythons"]
+    assert intel["tensorflow"] == intel["torch"] == ""
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = SpecifierSet(project["project"]["requires-python"])
+    assert {*wanted.filter(f"3.{minor}" for minor in range(9, 20))} == fits
+    assert {*check_environment.PYTHONS} == fits
+    for name in ("README.md", "book/how_to_use.md", "Makefile"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for said in re.findall(r"needs? (?:is \()?Python ([\d., or]+\d)", text):
+            assert re.findall(r"\d\.\d+", said) == sorted(fits), name
+        assert re.search(r"Python 3\.11, 3\.12 or 3\.13", text), name
 
 
 def test_what_is_installed_is_what_is_locked():

@@ -149,7 +149,8 @@ def test_a_tool_for_another_python_and_one_that_fails(tmp_path, monkeypatch):
 
 
 def test_a_tool_that_the_index_does_not_have(tmp_path, monkeypatch):
-    monkeypatch.setattr(tools, "INDEX", "http://localhost:9")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://localhost:9/")
+    assert tools.package_index() == "http://localhost:9"
     row = tools.try_tool("no-such-tool", tmp_path, tmp_path / "out.npz")
     assert row["why"] == "ConnectionError: not found on the index"
 

@@ -1,10 +1,12 @@
 """What the workflow names exists, and only what is tested is published."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
 import yaml
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / ".github" / "workflows" / "book.yml").read_text(encoding="utf-8")
@@ -36,9 +38,29 @@ def test_what_is_said_of_one_python_is_said_of_one_that_is_tested():
 
 def test_the_pythons_that_we_promise_are_tested():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    oldest = project["project"]["requires-python"].removeprefix(">=")
+    promised = SpecifierSet(project["project"]["requires-python"])
+    tried = {f"3.{minor}" for minor in range(9, 20)}
+    assert {*PYTHONS} == {*promised.filter(tried)}
     binder = (ROOT / ".binder" / "runtime.txt").read_text(encoding="utf-8").strip()
-    assert {oldest, binder.removeprefix("python-")} <= set(PYTHONS)
+    assert binder.removeprefix("python-") in PYTHONS
+
+
+def test_the_newest_of_everything_is_tried_each_week():
+    assert "schedule" in JOBS["newest"]["if"]
+    assert JOBS["newest"]["steps"][-1]["run"] == "make newest"
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    (program,) = re.findall(r"sed -E '(.*?)' requirements.txt", makefile)
+    held = re.search(r"^HELD = (.*)", makefile, re.M)[1]
+    said = subprocess.run(
+        ["sed", "-E", program.replace("$(HELD)", held)],
+        input=requirements,
+        capture_output=True,
+        text=True,
+    ).stdout
+    kept = re.findall(r"^([\w.-]+)==", said, re.M)
+    assert kept == held.split("|")
+    assert "\ntorch  " in said
 
 
 def test_only_what_is_tested_on_main_is_published():

@@ -8,6 +8,7 @@ and rubrics. A gradebook that is already there is kept.
 import os
 import shutil
 import sys
+import warnings
 from pathlib import Path
 from unittest.mock import patch
 
@@ -49,7 +50,9 @@ def convert(
     converter.force = True
     here = Path(sys.executable).parent  # nbgrader calls `alembic` by its bare name
     path = f"{here}{os.pathsep}{os.environ.get('PATH', '')}"
-    with patch.dict(os.environ, PATH=path):  # nbgrader's own setenv loses the old one
+    with patch.dict(os.environ, PATH=path), warnings.catch_warnings():
+        # nbgrader's own: its setenv loses the old PATH, and its tables grumble.
+        warnings.filterwarnings("ignore", message=".*not in session")
         return capture_log(converter)
 
 

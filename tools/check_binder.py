@@ -116,7 +116,7 @@ def check_lab(book: Path, env: dict[str, str]) -> float:
 
 def execute(notebook: Path, env: dict[str, str], beside: float) -> None:
     """One notebook, watched: its time, and the peak of its kernel's memory."""
-    command = ["jupyter-execute", "--timeout=600", notebook.name]
+    command = ["jupyter-execute", "--timeout=3600", notebook.name]
     with tempfile.TemporaryFile("w+") as log:
         streams = {"stdout": log, "stderr": subprocess.STDOUT}
         process = psutil.Popen(command, cwd=notebook.parent, env=env, **streams)

@@ -15,15 +15,15 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PYTHON = (3, 11)
+PYTHONS = ("3.11", "3.12", "3.13")  # those that TensorFlow has wheels for
 MEMORY = 2.0  # GB, what the largest chapter and JupyterLab need together
 DISK = 0.5  # GB, for what chapters write and cache
 
 
 def check_python(version: tuple[int, ...] = tuple(sys.version_info[:3])) -> str | None:
     found = ".".join(map(str, version))
-    if version[:2] < PYTHON:
-        return f"Python {found} is too old: install 3.11 or newer, and start anew."
+    if found.rpartition(".")[0] not in PYTHONS:
+        return f"Python {found} does not fit: install {PYTHONS[-1]}, and start anew."
     return None
 
 

@@ -28,7 +28,7 @@ def execute(path: Path) -> None:
     resources = {"metadata": {"path": str(path.parent)}}
     NotebookClient(
         notebook,
-        timeout=300,
+        timeout=3600,  # an endless cell ends; a slow machine is no failure
         kernel_name="python3",
         resources=resources,
         coalesce_streams=True,  # prints of one cell stay one output

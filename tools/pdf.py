@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 
 import pikepdf
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from tools.browser import find_browser
+from tools.browser import MISSING, chromium
 
 ROOT = Path(__file__).parent.parent
 FOOTER = (
@@ -107,19 +107,15 @@ def finish(path: Path, headings: list[str], target: Path) -> int:
 
 
 def make_pdf(site: Path, target: Path) -> None:
-    browser_path = find_browser()
-    if browser_path is None:
-        sys.exit("make pdf needs Chromium. On Debian or Ubuntu: apt install chromium")
     with (
-        sync_playwright() as playwright,
+        chromium() as browser,
         tempfile.TemporaryDirectory(dir=target.parent) as folder,
     ):
-        browser = playwright.chromium.launch(
-            executable_path=browser_path, args=["--no-sandbox"]
-        )
+        if browser is None:
+            sys.exit(f"make pdf {MISSING}")
         page = browser.new_page(viewport={"width": 642, "height": 900})  # A4's text
         page.emulate_media(media="print")
-        page.set_default_timeout(300_000)
+        page.set_default_timeout(3_600_000)
         page.goto(single_page(site).as_uri())
         page.evaluate(PREPARE)
         draft = Path(folder, "book.pdf")
@@ -129,7 +125,6 @@ def make_pdf(site: Path, target: Path) -> None:
         finished = Path(folder, "finished.pdf")
         pages = finish(draft, page.evaluate(HEADINGS), finished)
         os.replace(finished, target)
-        browser.close()
     print(f"{pages} pages: {target.relative_to(ROOT)}")
 
 

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from tools.browser import find_browser
+from tools.browser import MISSING, chromium
 
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "_build" / "html"
@@ -53,14 +53,10 @@ def save(png: bytes, path: Path) -> None:
 
 
 def main() -> None:
-    browser_path = find_browser()
-    if browser_path is None:
-        sys.exit("This needs Chromium. On Debian or Ubuntu: apt install chromium")
     TARGET.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_path, args=["--no-sandbox"]
-        )
+    with chromium() as browser:
+        if browser is None:
+            sys.exit(f"make screenshots {MISSING}")
         page = browser.new_page(viewport=SIZE, device_scale_factor=2)
         for show in (front, child):
             show(page)
@@ -68,7 +64,6 @@ def main() -> None:
             path = TARGET / f"{show.__name__}.png"
             save(page.screenshot(), path)
             print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
-        browser.close()
 
 
 if __name__ == "__main__":
