@@ -27,8 +27,8 @@ PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 SYSTEMS = {  # what a wheel may be made for, to be installed there
     "Linux": [f"manylinux_2_{n}_x86_64" for n in range(17, 29)]
     + ["manylinux2014_x86_64"],
-    "macOS, Apple silicon": ["macosx_14_0_arm64"],
-    "macOS, Intel": ["macosx_14_0_x86_64"],
+    "macOS 15, Apple silicon": ["macosx_15_0_arm64"],
+    "macOS 15, Intel": ["macosx_15_0_x86_64"],
     "Windows": ["win_amd64"],
 }
 
