@@ -55,12 +55,13 @@ def adapt(
     Raises
     ------
     TypeError, ValueError
-        If ``num_steps`` or ``fast_lr`` is negative or no number; if ``params`` or
+        If ``num_steps`` or ``fast_lr`` is negative or no number; if ``loss_fn`` is one
+        of PyTorch's, which would take the mask for weights; if ``params`` or
         ``fast_lr`` have not exactly the model's names, or rates a wrong shape; if the
         model has batch normalization with the batch's own statistics, which mix
         examples.
     """
-    rates = _check(model, params, fast_lr, num_steps)
+    rates = _check(model, params, loss_fn, fast_lr, num_steps)
     moving = [n for n, rate in rates.items() if rate is not None]
 
     def support_loss(moved: Params, params: Params) -> Tensor:
@@ -75,10 +76,19 @@ def adapt(
 
 
 def _check(
-    model: nn.Module, params: Params, fast_lr: FastLr, num_steps: int
+    model: nn.Module,
+    params: Params,
+    loss_fn: LossFn,
+    fast_lr: FastLr,
+    num_steps: int,
 ) -> dict[str, Any]:
     """The inner rate of each parameter, or an error that names the argument."""
     check_count("num_steps", num_steps, 0)
+    if str(getattr(loss_fn, "__module__", "")).startswith("torch"):
+        raise ValueError(
+            "loss_fn: expected a function of prediction, target and mask, such as "
+            "refimpl.maml.cross_entropy; PyTorch's losses take no mask"
+        )
     for name, module in model.named_modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and (
             module.training or not module.track_running_stats

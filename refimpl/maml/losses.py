@@ -1,7 +1,7 @@
 """Losses that skip what was not observed."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 
@@ -36,6 +36,41 @@ def binary_cross_entropy(prediction: Tensor, target: Tensor, mask: Tensor) -> Te
     each = binary_cross_entropy_with_logits(prediction, target, reduction="none")
     each = torch.where(mask[:, None] == 1, each, 0.0)
     return each.sum() / (mask.sum() * target.shape[1]).clamp(min=1)
+
+
+def cross_entropy(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Mean cross-entropy of classes over the observed examples; 0 if there are none.
+
+    ``prediction`` [K, C] holds a logit for each of C classes, ``target`` [K] the number
+    of the right one, ``mask`` [K] as for :func:`mse`. In nats. Raises a ValueError if
+    the shapes do not fit, and a TypeError if the targets are no integers.
+    """
+    _check_classes(prediction, target, mask)
+    prediction = torch.where(mask[:, None] == 1, prediction, 0.0)  # its slope, too
+    each = nn.functional.cross_entropy(prediction, target, reduction="none")
+    return torch.where(mask == 1, each, 0.0).sum() / mask.sum().clamp(min=1)
+
+
+def accuracy(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """The share of observed examples whose class has the greatest logit.
+
+    Arguments and errors as for :func:`cross_entropy`; a ``metric`` for
+    :func:`evaluate`.
+    """
+    _check_classes(prediction, target, mask)
+    right = (prediction.argmax(dim=1) == target) & (mask == 1)
+    return right.sum() / mask.sum().clamp(min=1)
+
+
+def _check_classes(prediction: Tensor, target: Tensor, mask: Tensor) -> None:
+    shapes = [tuple(tensor.shape) for tensor in (prediction, target, mask)]
+    if prediction.ndim != 2 or not shapes[0][:1] == shapes[1] == shapes[2]:
+        raise ValueError(
+            "prediction, target, mask: expected shapes [examples, classes], [examples] "
+            f"and [examples], got {shapes}"
+        )
+    if target.is_floating_point():
+        raise TypeError(f"target: expected integers, got {target.dtype}")
 
 
 def _check_shapes(prediction: Tensor, target: Tensor, mask: Tensor) -> None:

@@ -1,7 +1,6 @@
 """The outer loop's objective: an initialization is judged by the query sets."""
 
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch.func import functional_call, vmap
 from refimpl.checks import check_count
 from refimpl.maml.inner import LossFn, Params, adapt
 from refimpl.maml.losses import mse
+from refimpl.maml.over_tasks import as_tensors, over_tasks
 from refimpl.tasks import TaskBatch
 
 
@@ -49,12 +49,13 @@ def task_losses(
     params: Params,
     batch: TaskBatch,
     loss_fn: LossFn = mse,
+    *,
+    vectorize: bool | int = True,
     **inner: Any,
 ) -> Tensor:
     """Each task's query loss after adapting to its support set: a tensor [M].
 
-    One :func:`torch.func.vmap` computes all tasks at once; the numbers are
-    those of a loop over tasks. Arguments as for :func:`meta_loss`.
+    Arguments as for :func:`meta_loss`, and ``vectorize`` as for :func:`over_tasks`.
     """
 
     def one_task(x, y, mask, query_x, query_y, query_mask):
@@ -62,7 +63,7 @@ def task_losses(
         prediction = functional_call(model, adapted, (query_x,))
         return loss_fn(prediction, query_y, query_mask)
 
-    return over_tasks(one_task, batch, params)
+    return over_tasks(one_task, batch, params, vectorize=vectorize)
 
 
 def predict(
@@ -71,11 +72,14 @@ def predict(
     batch: TaskBatch,
     loss_fn: LossFn = mse,
     num_steps: int = 1,
+    *,
+    vectorize: bool | int = True,
     **inner: Any,
 ) -> np.ndarray:
     """Predict every query target after 0, 1, ..., ``num_steps`` inner steps.
 
-    Arguments as for :func:`meta_loss`; the query targets are not looked at. A
+    Arguments as for :func:`meta_loss`, ``vectorize`` as for :func:`over_tasks`; the
+    query targets are not looked at. A
     model with dropout should be put in ``model.eval()`` first. Returns an array
     [num_steps + 1, M, Q, O]: row s has the predictions after s steps. A RuntimeWarning
     names the step from which some are infinite or NaN, as too large steps make them.
@@ -95,8 +99,10 @@ def predict(
 
     check_count("num_steps", num_steps, 0)
     with torch.no_grad():
-        out = over_tasks(one_task, batch, params, out_dims=1).cpu().numpy()
-    if (bad := ~np.isfinite(out).all(axis=(2, 3))).any():
+        made = over_tasks(one_task, batch, params, out_dims=1, vectorize=vectorize)
+        exactly = made.dtype in (torch.float32, torch.float64)
+        out = (made if exactly else made.float()).cpu().numpy()
+    if (bad := ~np.isfinite(out).all(axis=tuple(range(2, out.ndim)))).any():
         warnings.warn(
             f"predict: not finite for {bad.any(axis=0).sum()} of {bad.shape[1]} tasks, "
             f"from step {bad.any(axis=1).argmax()} on; try a smaller fast_lr",
@@ -111,40 +117,20 @@ def evaluate(
     params: Params,
     batch: TaskBatch,
     loss_fn: LossFn = mse,
+    *,
+    metric: LossFn | None = None,
     **inner: Any,
 ) -> np.ndarray:
     """Each task's query loss after 0, 1, ..., ``num_steps`` inner steps.
 
-    Arguments as for :func:`predict`. Returns an array [num_steps + 1, M], whose
-    mean over axis 1 is the curve of error against steps. Raises ValueError if a
-    task has no observed query: it has no error.
+    Arguments as for :func:`predict`; ``metric``, such as :func:`accuracy`, is what
+    predictions are judged by, if it is not ``loss_fn``. Returns an array
+    [num_steps + 1, M], whose mean over axis 1 is the curve of error against steps.
+    Raises ValueError if a task has no observed query: it has no error.
     """
-    _, query_y, query_mask = (t.cpu() for t in _tensors(batch, params)[3:])
+    _, query_y, query_mask = (t.cpu() for t in as_tensors(batch, params)[3:])
     if empty := (query_mask.sum(dim=1) == 0).nonzero().flatten().tolist():
         raise ValueError(f"batch: expected queries of each task, none of {empty}")
     predictions = torch.as_tensor(predict(model, params, batch, loss_fn, **inner))
-    losses = [vmap(loss_fn)(p, query_y, query_mask) for p in predictions]
+    losses = [vmap(metric or loss_fn)(p, query_y, query_mask) for p in predictions]
     return torch.stack(losses).numpy()
-
-
-def over_tasks(
-    one_task: Callable[..., Tensor], batch: TaskBatch, params: Params, out_dims: int = 0
-) -> Tensor:
-    """``one_task`` of each task's six arrays, all M tasks of ``batch`` at once.
-
-    The results [...] are stacked along axis ``out_dims``. Arrays become tensors like
-    ``params``. Dropout differs by task. A TypeError if ``batch`` is no TaskBatch.
-    """
-    tensors = _tensors(batch, params)
-    return vmap(one_task, out_dims=out_dims, randomness="different")(*tensors)
-
-
-def _tensors(batch: TaskBatch, params: Params) -> list[Tensor]:
-    """The six arrays as tensors of the parameters' type and device."""
-    if not hasattr(batch, "__dict__"):
-        raise TypeError(f"batch: expected a TaskBatch, got {type(batch).__name__}")
-    like = next(iter(params.values()))
-    return [
-        torch.as_tensor(array, dtype=like.dtype, device=like.device)
-        for array in vars(batch).values()
-    ]

@@ -44,7 +44,9 @@ def arrays(tasks=3, shots=2, queries=4, inputs=1, outputs=1):
         ("query_x", lambda a: a[:2], ValueError, "query_x: expected shape"),
         ("support_y", lambda a: a * np.nan, ValueError, "support_y: expected finite"),
         ("support_x", lambda a: a + np.inf, ValueError, "support_x: expected finite"),
-        ("query_x", lambda a: a.astype(int), TypeError, "query_x: expected float32"),
+        ("query_x", lambda a: a.astype(bool), TypeError, "query_x: expected float32"),
+        ("query_mask", lambda a: a.astype(int), TypeError, "query_mask: expected flo"),
+        ("query_y", lambda a: a.astype(int), ValueError, "query_y: expected an array"),
         ("query_x", lambda a: a.tolist(), ValueError, "query_x: expected an array"),
         ("support_x", lambda a: np.tile(a, 2), ValueError, "query_x: expected shape"),
     ],
@@ -54,6 +56,24 @@ def test_a_bad_array_is_refused_by_name(name, spoil, error, message):
     TaskBatch(**good)
     with pytest.raises(error, match=message):
         TaskBatch(**{**good, name: spoil(good[name])})
+
+
+def test_images_item_numbers_and_classes_are_taken_as_they_are():
+    given = arrays(tasks=3, shots=2, queries=4)
+    for part, examples in (("support", 2), ("query", 4)):
+        given[f"{part}_x"] = np.zeros((3, examples, 1, 28, 28), np.float32)
+        given[f"{part}_y"] = np.arange(3 * examples).reshape(3, examples)
+    batch = TaskBatch(**given)
+    assert batch.query_y.dtype == int
+    task, x, y = batch.observed()
+    assert x.shape == (18, 1, 28, 28)
+    assert y.shape == task.shape == (18,)
+    with pytest.raises(ValueError, match="query_y: expected an array with 2 axes"):
+        TaskBatch(**{**given, "query_y": given["query_y"][..., None]})
+    with pytest.raises(ValueError, match="prediction: expected shape"):
+        rmse(batch.query_y, batch)
+    items = {n: np.ones((3, len(given[n][0]), 2), np.int32) for n in given if "_x" in n}
+    assert TaskBatch(**{**given, **items}).map(torch.as_tensor).query_x.ndim == 3
 
 
 def test_a_batch_without_tasks_is_refused():

@@ -1,0 +1,106 @@
+"""Second derivatives that are right, where PyTorch's own are not.
+
+Under :func:`torch.func.vmap` the second derivatives of layer and instance norm leave
+out that mean and deviation depend on the input, and an embedding's padding row gets
+some; attention's fused kernels have none at all. Inside of :func:`exact` each of these
+functions is computed from others whose derivatives are right.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812, as PyTorch has it
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
+
+
+def _layer_norm(
+    input: Tensor,
+    normalized_shape: list[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """As :func:`torch.nn.functional.layer_norm`, which takes ``input`` [..., D]."""
+    dims = tuple(range(-len(normalized_shape), 0))
+    return _affine(_standardized(input, dims, eps), weight, bias)
+
+
+def _instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """As :func:`torch.nn.functional.instance_norm`, which takes ``input`` [K, C, ...].
+
+    Raises a ValueError if it should use or keep running statistics.
+    """
+    if not use_input_stats or running_mean is not None:
+        raise ValueError("model: expected instance norm without running statistics")
+    dims = tuple(range(2, input.ndim))
+    along = (1, -1) + (1,) * len(dims)
+    own = [w if w is None else w.view(along) for w in (weight, bias)]
+    return _affine(_standardized(input, dims, eps), *own)
+
+
+def _embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """As :func:`torch.nn.functional.embedding`: rows [..., D] of ``weight`` [V, D].
+
+    Raises a ValueError if rows should be shortened in place, or counted.
+    """
+    if max_norm is not None or scale_grad_by_freq:
+        raise ValueError("model: expected an embedding without max_norm and counts")
+    if padding_idx is not None:
+        padding = torch.arange(len(weight), device=weight.device) == (
+            padding_idx % len(weight)
+        )
+        weight = torch.where(padding[:, None], weight.detach(), weight)
+    return F.embedding(input, weight)
+
+
+def _standardized(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
+    centered = x - x.mean(dims, keepdim=True)
+    return centered * (centered.square().mean(dims, keepdim=True) + eps).rsqrt()
+
+
+def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    x = x if weight is None else x * weight
+    return x if bias is None else x + bias
+
+
+class _Replaced(TorchFunctionMode):
+    """Calls of these functions of PyTorch's become calls of ours."""
+
+    ours: dict[Callable, Callable] = {  # noqa: RUF012, never changed
+        F.layer_norm: _layer_norm,
+        F.instance_norm: _instance_norm,
+        F.embedding: _embedding,
+    }
+
+    def __torch_function__(
+        self, func: Callable, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        return self.ours.get(func, func)(*args, **(kwargs or {}))
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """Inside of it, models have right second derivatives."""
+    with sdpa_kernel(SDPBackend.MATH), _Replaced():
+        yield
