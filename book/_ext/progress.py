@@ -2,9 +2,10 @@
 
 At the end stands how many were executed, how many came from the cache, and the time.
 What TensorFlow says of missing graphics processors when the API pages import it is
-dropped.
+dropped; what the notebooks' kernels say on their own goes to _build/kernels.log.
 """
 
+import functools
 import logging
 import os
 import re
@@ -13,6 +14,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from jupyter_client.provisioning import local_provisioner
 from tqdm import tqdm
 
 
@@ -74,7 +76,9 @@ class Progress(logging.Handler):
 
 
 def setup(app) -> dict[str, bool]:
-    progress = Progress()
+    progress, launch = Progress(), local_provisioner.launch_kernel
+    log = open(Path(app.outdir).parent / "kernels.log", "w")  # noqa: SIM115, until the end
+    local_provisioner.launch_kernel = functools.partial(launch, stderr=log)
     logging.getLogger("sphinx").addHandler(progress)
     app.connect("env-before-read-docs", progress.begin)
     app.connect("source-read", progress.read)
