@@ -55,7 +55,7 @@ def accuracy(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """The share of observed examples whose class has the greatest logit.
 
     Arguments and errors as for :func:`cross_entropy`; a ``metric`` for
-    :func:`evaluate`.
+    :func:`maml.evaluate`.
     """
     _check_classes(prediction, target, mask)
     right = (prediction.argmax(dim=1) == target) & (mask == 1)
