@@ -5,6 +5,7 @@ import importlib.metadata
 import re
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -53,6 +54,9 @@ def test_binder_has_all_that_refimpl_needs():
     assert needed <= pins("requirements.txt").keys()
 
 
+distributions = cache(importlib.metadata.packages_distributions)  # reads all of them
+
+
 def imported(code):
     """The distributions that a program imports; Python's own and ours left out."""
     names = set()
@@ -63,7 +67,7 @@ def imported(code):
             names.add(node.module.split(".")[0])
     kernel = {"IPython", "matplotlib_inline"}  # come with every notebook
     names -= {*sys.stdlib_module_names, "refimpl", *kernel}
-    found = importlib.metadata.packages_distributions()
+    found = distributions()
     return {canonical(found[name][0]) for name in names}
 
 
