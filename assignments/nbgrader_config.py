@@ -38,12 +38,15 @@ class ExecuteEveryCell(Execute):
 
     def preprocess(self, nb, resources, km=None):
         killers = {}
-        self.waited = set()
+        self.waited, self.overworked = set(), set()
         while True:
             try:
                 nb, resources = super().preprocess(nb, resources, km)
                 break
-            except (DeadKernelError, CellTimeoutError):
+            except (DeadKernelError, CellTimeoutError) as error:
+                late = isinstance(error, CellTimeoutError)
+                if late and self.running not in self.overworked:
+                    self.waited.add(self.running)
                 if self.running in killers:
                     raise
                 killers[self.running] = nb.cells[self.running].source
@@ -71,10 +74,12 @@ class ExecuteEveryCell(Execute):
     async def _async_handle_timeout(self, timeout, cell=None):
         """Whether to go on is asked every `timeout` seconds; None says yes."""
         self.looked += timeout
-        if self.processor_time() - self.worked < self.processor_seconds:
-            if self.looked < self.clock_seconds:
-                return None
+        if self.processor_time() - self.worked >= self.processor_seconds:
+            self.overworked.add(self.running)
+        elif self.looked >= self.clock_seconds:
             self.waited.add(self.running)
+        else:
+            return None
         return await super()._async_handle_timeout(timeout, cell)
 
 

@@ -79,10 +79,10 @@ def predict(
     """Predict every query target after 0, 1, ..., ``num_steps`` inner steps.
 
     Arguments as for :func:`meta_loss`, ``vectorize`` as for :func:`over_tasks`; the
-    query targets are not looked at. A
-    model with dropout should be put in ``model.eval()`` first. Returns an array
-    [num_steps + 1, M, Q, O]: row s has the predictions after s steps. A RuntimeWarning
-    names the step from which some are infinite or NaN, as too large steps make them.
+    query targets are not looked at. A model with dropout should be put in
+    ``model.eval()`` first. Returns an array [num_steps + 1, M, Q, O]: row s has the
+    predictions after s steps. A RuntimeWarning names the step from which some are
+    infinite or NaN, as too large steps make them.
 
     Raises
     ------
