@@ -3,17 +3,33 @@
     torchrun --nproc-per-node 2 examples/distributed.py --out sine.safetensors
 
 All processes draw the same batch and keep the same parameters; only gradients
-travel. With gloo this runs on any machine; between GPUs, choose nccl.
+travel. With gloo this runs on any machine; between GPUs, choose nccl. PyTorch's
+DistributedDataParallel cannot do this, and fails in its second iteration: it waits
+for calls of the wrapped model, and MAML calls it with other parameters.
 """
 
 import argparse
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 import torch.distributed as dist
+from torch import nn
 
 from refimpl.maml import meta_loss, save_tensors, sinusoid_network
 from refimpl.tasks import SinusoidTasks
+
+
+def fill_gradients(loss: torch.Tensor, parameters: Iterable[nn.Parameter]) -> None:
+    """Give each parameter the gradient of the sum of all processes' losses.
+
+    That of a parameter which the loss does not use is 0.
+    """
+    moving = [p for p in parameters if p.requires_grad]
+    gradients = torch.autograd.grad(loss, moving, materialize_grads=True)
+    for parameter, gradient in zip(moving, gradients, strict=True):
+        parameter.grad = gradient.contiguous()
+        dist.all_reduce(parameter.grad)
 
 
 def main(iterations: int, tasks: int, seed: int, out: str) -> None:
@@ -30,10 +46,7 @@ def main(iterations: int, tasks: int, seed: int, out: str) -> None:
         batch = SinusoidTasks().sample(tasks, shots=10, queries=10, rng=rng)
         share = batch.map(lambda array: array[rank::world])
         loss = meta_loss(model, params, share) * len(share) / len(batch)
-        optimizer.zero_grad()
-        loss.backward()
-        for parameter in params.values():
-            dist.all_reduce(parameter.grad)  # the sum over processes
+        fill_gradients(loss, params.values())
         optimizer.step()
     if rank == 0:
         save_tensors(out, params, {"processes": world, "iterations": iterations})

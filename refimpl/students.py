@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from refimpl.maml import binary_cross_entropy, meta_train, mlp, predict
-from refimpl.maml.inner import FastLr, LossFn, Params, Rates
+from refimpl.maml.arguments import FastLr, LossFn, Params, Rates
 from refimpl.tasks import TaskBatch
 
 NUM_STEPS = 3

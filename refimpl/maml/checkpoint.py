@@ -43,32 +43,52 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, note
 
 
+def load_trained(path: str | Path, **modules: nn.Module) -> None:
+    """Put into ``modules`` what ``meta_train`` or :class:`KeepBest` wrote of them.
+
+    ``load_trained(path, model=model)``, or with ``fast_lr=rates`` beside it if these
+    were learned. Raises a ValueError if the file holds no such modules, or others.
+    """
+    _load(path, nn.ModuleDict(modules), load_tensors(path)[0])
+
+
 def save_checkpoint(
     path: Path,
     modules: nn.ModuleDict,
+    trained: dict[str, dict[str, Tensor]],
     optimizer: torch.optim.Optimizer,
     settings: dict[str, Any],
     history: dict[str, Any],
 ) -> None:
     """Write all that ``meta_train`` needs to go on as if never interrupted.
 
-    That is ``modules``, the state of their ``optimizer``, and the ``history`` so far.
+    That is ``modules``, the state [...] of the ``optimizer`` of what is ``trained`` of
+    them, by name, and the ``history`` so far. Raises a TypeError if the optimizer keeps
+    what is no tensor.
     """
     tensors = modules.state_dict()
-    for i, slots in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{i}.{slot}": value for slot, value in slots.items()}
+    for name, parameter in _named(trained).items():
+        for slot, value in optimizer.state.get(parameter, {}).items():
+            if not isinstance(value, Tensor | None):
+                raise TypeError(
+                    f"optimizer: expected tensors to save, got {value!r} as its {slot}"
+                )
+            if value is not None:
+                tensors[f"optimizer.{slot}.{name}"] = value
     save_tensors(path, tensors, {"settings": settings, "history": history})
 
 
 def load_checkpoint(
     path: Path,
     modules: nn.ModuleDict,
+    trained: dict[str, dict[str, Tensor]],
     optimizer: torch.optim.Optimizer,
     settings: dict[str, Any],
 ) -> dict[str, Any]:
     """Restore ``modules`` and ``optimizer`` in place; return the history.
 
-    Raises ValueError if the file was made by another model or with other settings.
+    ``trained`` [...] are as for :func:`save_checkpoint`. Raises ValueError if the file
+    was made by another model or with other ``settings``.
     """
     tensors, note = load_tensors(path)
     if note.keys() != {"settings", "history"}:
@@ -79,16 +99,28 @@ def load_checkpoint(
                 f"checkpoint: {path} was made with {name}={made_with}, this run has "
                 f"{name}={value}; use another file, or delete this one"
             )
-    state = optimizer.state_dict() | {"state": {}}
+    parameters = _named(trained)
+    _load(path, modules, tensors, "checkpoint")
     for name in [name for name in tensors if name.startswith("optimizer.")]:
-        _, i, slot = name.split(".")
-        state["state"].setdefault(int(i), {})[slot] = tensors.pop(name)
-    own = modules.state_dict()
-    kinds = [
-        {n: (t.shape, t.dtype) for n, t in each.items()} for each in (own, tensors)
-    ]
-    if kinds[0] != kinds[1]:
-        raise ValueError(f"checkpoint: {path} holds the parameters of another model")
-    modules.load_state_dict(tensors)
-    optimizer.load_state_dict(state)
+        _, slot, owner = name.split(".", 2)
+        optimizer.state[parameters[owner]][slot] = tensors[name]
     return note["history"]
+
+
+def _named(trained: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {f"{m}.{n}": p for m, named in trained.items() for n, p in named.items()}
+
+
+def _load(
+    path: str | Path,
+    modules: nn.ModuleDict,
+    tensors: dict[str, Tensor],
+    argument: str = "path",
+) -> None:
+    """Put ``tensors`` into ``modules``, if names, shapes and types are theirs."""
+    own = modules.state_dict()
+    saved = {n: t for n, t in tensors.items() if not n.startswith("optimizer.")}
+    kinds = [{n: (t.shape, t.dtype) for n, t in each.items()} for each in (own, saved)]
+    if kinds[0] != kinds[1]:
+        raise ValueError(f"{argument}: {path} holds the parameters of another model")
+    modules.load_state_dict(saved)

@@ -2,8 +2,9 @@
 
 Under :func:`torch.func.vmap` the second derivatives of layer and instance norm leave
 out that mean and deviation depend on the input, and an embedding's padding row gets
-some; attention's fused kernels have none at all. Inside of :func:`exact` each of these
-functions is computed from others whose derivatives are right.
+some; attention's fused kernels have none at all, nor have bags of embeddings, nor
+cuDNN's recurrent layers. Inside of :func:`exact` each of these is computed in another
+way, whose derivatives are right.
 """
 
 from collections.abc import Callable, Iterator
@@ -41,9 +42,11 @@ def _instance_norm(
 ) -> Tensor:
     """As :func:`torch.nn.functional.instance_norm`, which takes ``input`` [K, C, ...].
 
-    Raises a ValueError if it should use or keep running statistics.
+    Raises a ValueError if it should keep running statistics.
     """
-    if not use_input_stats or running_mean is not None:
+    if not use_input_stats:
+        return F.batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
+    if running_mean is not None:
         raise ValueError("model: expected instance norm without running statistics")
     dims = tuple(range(2, input.ndim))
     along = (1, -1) + (1,) * len(dims)
@@ -74,6 +77,35 @@ def _embedding(
     return F.embedding(input, weight)
 
 
+def _embedding_bag(
+    input: Tensor,
+    weight: Tensor,
+    *,
+    mode: str = "mean",
+    per_sample_weights: Tensor | None = None,
+    **others: Any,
+) -> Tensor:
+    """As :func:`torch.nn.functional.embedding_bag`, of bags ``input`` [K, L].
+
+    Raises a ValueError if bags have offsets or padding, or rows should be changed.
+    """
+    unlike = ("offsets", "padding_idx", "max_norm", "scale_grad_by_freq")
+    if given := [n for n in unlike if not (others[n] is None or others[n] is False)]:
+        raise ValueError(f"model: expected bags [K, L] without {given}")
+    rows = F.embedding(input, weight)
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights[..., None]
+    return rows.max(1).values if mode == "max" else getattr(rows, mode)(1)
+
+
+def _without_cudnn(kernel: Callable) -> Callable:
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with torch.backends.cudnn.flags(enabled=False):
+            return kernel(*args, **kwargs)
+
+    return run
+
+
 def _standardized(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
     centered = x - x.mean(dims, keepdim=True)
     return centered * (centered.square().mean(dims, keepdim=True) + eps).rsqrt()
@@ -87,10 +119,14 @@ def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
 class _Replaced(TorchFunctionMode):
     """Calls of these functions of PyTorch's become calls of ours."""
 
-    ours: dict[Callable, Callable] = {  # noqa: RUF012, never changed
+    ours: dict[Any, Callable] = {
         F.layer_norm: _layer_norm,
         F.instance_norm: _instance_norm,
         F.embedding: _embedding,
+        F.embedding_bag: _embedding_bag,
+    } | {
+        kernel: _without_cudnn(kernel)
+        for kernel in (torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu)
     }
 
     def __torch_function__(

@@ -1,18 +1,62 @@
 """The inner loop: from one initialization to one task's own parameters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from torch import Tensor, nn
-from torch.func import functional_call, grad
+from torch.func import grad
 
-from refimpl.checks import check_count, check_number
+from refimpl.maml.arguments import FastLr, LossFn, Params, inner_rates
+from refimpl.maml.forward import forward, score
 from refimpl.maml.losses import mse
 
-Params = dict[str, Tensor]
-LossFn = Callable[[Tensor, Tensor, Tensor], Tensor]
-Rates = dict[str, Tensor | None]
-FastLr = float | Rates | nn.Module
+#: From parameters, gradients and rates, and what the rule remembers, None at first, to
+#: the parameters that have moved, and what it will remember.
+InnerRule = Callable[[Params, Params, Params, Any], tuple[Params, Any]]
+
+
+def sgd(
+    params: Params, grads: Params, rates: Params, memory: Any = None
+) -> tuple[Params, Any]:
+    """The inner rule of MAML: theta' = theta - alpha grad; it remembers nothing.
+
+    Equation (1) of Finn, Abbeel & Levine (2017). ``grads`` and ``rates`` [...] name
+    which of ``params`` move; these are returned, and ``memory`` as it is.
+    """
+    return {n: params[n] - rates[n] * g for n, g in grads.items()}, memory
+
+
+def inner_loop(
+    model: nn.Module,
+    params: Params,
+    x: Tensor,
+    y: Tensor,
+    mask: Tensor,
+    loss_fn: LossFn = mse,
+    fast_lr: FastLr = 0.01,
+    num_steps: int = 1,
+    first_order: bool = False,
+    rule: InnerRule = sgd,
+) -> Iterator[Params]:
+    """Yield the parameters after 0, 1, ..., ``num_steps`` steps on a support set.
+
+    Arguments and errors as for :func:`adapt`, which returns the last of them.
+    """
+    rates = inner_rates(model, params, loss_fn, fast_lr, num_steps)
+
+    def support_loss(moved: Params, params: Params) -> Tensor:
+        return score(loss_fn, forward(model, params | moved, x), y, mask)
+
+    memory = None
+    yield params
+    for own in rates:
+        moving = {n: rate for n, rate in own.items() if rate is not None}
+        grads = grad(support_loss)({n: params[n] for n in moving}, params)
+        if first_order:
+            grads = {n: g.detach() for n, g in grads.items()}
+        moved, memory = rule(params, grads, moving, memory)
+        params = params | moved
+        yield params
 
 
 def adapt(
@@ -25,13 +69,16 @@ def adapt(
     fast_lr: FastLr = 0.01,
     num_steps: int = 1,
     first_order: bool = False,
+    rule: InnerRule = sgd,
 ) -> Params:
     """Take ``num_steps`` gradient steps on one task's support set; return theta'.
 
     theta' = theta - alpha grad_theta L(theta; support), repeated: equation (1)
     of Finn, Abbeel & Levine (2017). The steps are pure functions of
     ``params``: the model's own parameters stay as they are, and theta', named
-    like ``params``, can be differentiated with respect to them.
+    like ``params``, can be differentiated with respect to them. Called alone, outside
+    of :func:`over_tasks`, a model with attention needs ``with exact():`` around it, and
+    so do layer norms under a vmap of your own.
 
     Parameters
     ----------
@@ -39,80 +86,33 @@ def adapt(
         Only its structure is used; every parameter comes from ``params``.
     params : dict of tensors
         theta, named as ``model.named_parameters()`` names them.
-    x, y, mask : [K, D], [K, O], [K]
+    x, y, mask : [K, ...], [K, O] or [K], [K]
         The support set; mask 1 = observed.
     loss_fn : (prediction, target, mask) -> scalar
         L, the mean over observed examples.
-    fast_lr : float, dict of tensors, or module such as LearnedRates
-        alpha. A dict, or what the module returns, holds one rate for each
-        parameter, a scalar or of its shape; None holds it still.
+    fast_lr : float, dict of tensors, one of these for each step, or a module
+        alpha. One number is the rate of every parameter whose ``requires_grad`` is
+        True; the others hold still. A dict holds one rate for each parameter, a scalar
+        or of its shape, or None: it holds still. A list of these has one entry for
+        each step. A module, such as :class:`LearnedRates`, returns one of these.
     num_steps : int
         k >= 0. With 0, ``params`` themselves are returned.
     first_order : bool
         Take the inner gradients for constants when the result is
         differentiated: no second derivatives (first-order MAML).
+    rule : (params, grads, rates, memory) -> params, memory
+        What a step does; or :func:`momentum`, :func:`clipped`, or one of your own.
 
     Raises
     ------
     TypeError, ValueError
         If ``num_steps`` or ``fast_lr`` is negative or no number; if ``loss_fn`` is one
         of PyTorch's, which would take the mask for weights; if ``params`` or
-        ``fast_lr`` have not exactly the model's names, or rates a wrong shape; if the
-        model has batch normalization with the batch's own statistics, which mix
-        examples.
+        ``fast_lr`` have not exactly the model's names, or rates a wrong shape, or too
+        few steps; if no parameter would move; if the model returns no tensor, or has
+        batch normalization with the batch's own statistics, which mix examples.
     """
-    rates = _check(model, params, loss_fn, fast_lr, num_steps)
-    moving = [n for n, rate in rates.items() if rate is not None]
-
-    def support_loss(moved: Params, params: Params) -> Tensor:
-        return loss_fn(functional_call(model, params | moved, (x,)), y, mask)
-
-    for _ in range(num_steps):
-        grads = grad(support_loss)({n: params[n] for n in moving}, params)
-        if first_order:
-            grads = {n: g.detach() for n, g in grads.items()}
-        params = params | {n: params[n] - rates[n] * grads[n] for n in moving}
-    return params
-
-
-def _check(
-    model: nn.Module,
-    params: Params,
-    loss_fn: LossFn,
-    fast_lr: FastLr,
-    num_steps: int,
-) -> dict[str, Any]:
-    """The inner rate of each parameter, or an error that names the argument."""
-    check_count("num_steps", num_steps, 0)
-    if str(getattr(loss_fn, "__module__", "")).startswith("torch"):
-        raise ValueError(
-            "loss_fn: expected a function of prediction, target and mask, such as "
-            "refimpl.maml.cross_entropy; PyTorch's losses take no mask"
-        )
-    for name, module in model.named_modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and (
-            module.training or not module.track_running_stats
-        ):
-            raise ValueError(
-                f"model: expected no batch normalization ({name}), whose statistics "
-                "mix examples; use LayerNorm, or model.eval() with trained statistics"
-            )
-    rates = fast_lr() if isinstance(fast_lr, nn.Module) else fast_lr
-    if not isinstance(rates, dict):
-        if not isinstance(rates, Tensor):  # its value may be unknown, inside of vmap
-            check_number("fast_lr", rates, 0)
-        rates = dict.fromkeys(params, rates)
-    names = dict(model.named_parameters()).keys()
-    for argument, given in (("params", params), ("fast_lr", rates)):
-        if given.keys() != names:
-            raise ValueError(
-                f"{argument}: expected the model's own names, see "
-                f"{sorted(given.keys() ^ names)}"
-            )
-    for name, rate in rates.items():
-        shape, own = params[name].shape, tuple(getattr(rate, "shape", ()))
-        if own not in ((), tuple(shape)):
-            raise ValueError(
-                f"fast_lr: expected one rate for {name} or {tuple(shape)}, got {own}"
-            )
-    return rates
+    *_, adapted = inner_loop(
+        model, params, x, y, mask, loss_fn, fast_lr, num_steps, first_order, rule
+    )
+    return adapted

@@ -1,6 +1,6 @@
 """The same for every task: side by side, or one after the other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 
 import torch
@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.func import vmap
 
 from refimpl.checks import check_count
+from refimpl.maml.arguments import Params
 from refimpl.maml.exact import exact
-from refimpl.maml.inner import Params
 from refimpl.tasks import TaskBatch
 
 NAMES = [field.name for field in fields(TaskBatch)]
@@ -29,28 +29,49 @@ def over_tasks(
     ``params``; integers stay integers. Dropout differs by task. The numbers are those
     of a loop over tasks, whatever ``vectorize`` says: True, all tasks by one
     :func:`torch.func.vmap`; a number, so many at a time, in less memory; False, a plain
-    loop, slower, for models that vmap cannot take. A TypeError if ``batch`` is no
-    TaskBatch.
+    loop, slower, for what vmap cannot take: recurrent layers, indexing by a mask, or
+    Python that asks for a value, as ``.item()`` and ``if`` do.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``batch`` is no TaskBatch, or ``vectorize`` is neither a bool nor a count.
+    RuntimeError
+        If vmap cannot take what a plain loop could.
     """
-    tensors = as_tensors(batch, params)
+    return each(one_task, as_tensors(batch, params), out_dims, vectorize)
+
+
+def each(
+    function: Callable[..., Tensor],
+    tensors: Sequence[Tensor],
+    out_dims: int = 0,
+    vectorize: bool | int = True,
+) -> Tensor:
+    """``function`` of the M rows of all ``tensors`` [M, ...]; as :func:`over_tasks`."""
     if not isinstance(vectorize, bool):
         check_count("vectorize", vectorize, 1)
     with exact():
-        if not vectorize:
-            each = [one_task(*own) for own in zip(*tensors, strict=True)]
-            return torch.stack(each, dim=out_dims)
+        if vectorize is False:
+            rows = [function(*row) for row in zip(*tensors, strict=True)]
+            return torch.stack(rows, dim=out_dims)
         several = None if vectorize is True else vectorize
         side_by_side = vmap(
-            one_task, out_dims=out_dims, randomness="different", chunk_size=several
+            function, out_dims=out_dims, randomness="different", chunk_size=several
         )
+        if torch.compiler.is_compiling():
+            return side_by_side(*tensors)
         try:
             return side_by_side(*tensors)
-        except RuntimeError as error:
-            error.add_note(
-                "refimpl.maml computes tasks side by side, by torch.func.vmap. What "
-                "that cannot take, vectorize=False can, one task after the other"
-            )
-            raise
+        except Exception as error:
+            reason = error
+        function(*[t[0] for t in tensors])  # raises what has nothing to do with vmap
+    told = str(reason).partition("\n")[0].partition(". ")[0]
+    raise RuntimeError(
+        "model, loss_fn or metric: PyTorch cannot compute many tasks side by side "
+        f"({told}); use vectorize=False, which takes one after the other "
+        "(in meta_train, objective=partial(task_losses, vectorize=False))"
+    ) from reason
 
 
 def as_tensors(batch: TaskBatch, params: Params) -> list[Tensor]:

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
-from refimpl.maml.inner import Params, Rates
+from refimpl.checks import check_count
+from refimpl.maml.arguments import Rates
 
 
 class LearnedRates(nn.Module):
@@ -14,7 +16,8 @@ class LearnedRates(nn.Module):
 
     Near the one per layer and step of Antoniou, Edwards & Storkey (2019). Kept as
     logarithms, first that of ``initial`` (a ValueError if it is not above 0). Called,
-    it returns the rates of ``model`` as ``adapt`` wants them.
+    it returns the rates of ``model`` as ``adapt`` wants them; a parameter whose
+    ``requires_grad`` is False has none and holds still.
     """
 
     def __init__(self, model: nn.Module, initial: float) -> None:
@@ -22,27 +25,51 @@ class LearnedRates(nn.Module):
         if not initial > 0:
             raise ValueError(f"initial: expected a rate greater than 0, got {initial}")
         self.names = [name for name, _ in model.named_parameters()]
-        self.log_rates = nn.Parameter(torch.full((len(self.names),), math.log(initial)))
+        self.moving = [name for name, p in model.named_parameters() if p.requires_grad]
+        logs = torch.full((len(self.moving),), math.log(initial))
+        self.log_rates = nn.Parameter(logs)
 
-    def forward(self) -> Params:
-        return dict(zip(self.names, self.log_rates.exp(), strict=True))
+    def forward(self) -> Rates:
+        rates = zip(self.moving, self.log_rates.exp(), strict=True)
+        return dict.fromkeys(self.names) | dict(rates)
 
 
 class MetaSGD(nn.Module):
     """A learned inner rate for every single weight of ``model``, of either sign.
 
     Meta-SGD of Li, Zhou, Chen & Li (2017), equation (3); ``initial`` is where
-    each rate starts.
+    each rate starts. A parameter whose ``requires_grad`` is False holds still.
     """
 
     def __init__(self, model: nn.Module, initial: float) -> None:
         super().__init__()
         self.names = [name for name, _ in model.named_parameters()]
-        full = [torch.full_like(p, initial) for p in model.parameters()]
+        own = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        full = [torch.full_like(p, initial) for p in own.values()]
+        self.moving = [*own]
         self.rates = nn.ParameterList([nn.Parameter(rate) for rate in full])
 
-    def forward(self) -> Params:
-        return dict(zip(self.names, self.rates, strict=True))
+    def forward(self) -> Rates:
+        rates = zip(self.moving, self.rates, strict=True)
+        return dict.fromkeys(self.names) | dict(rates)
+
+
+class EachStep(nn.Module):
+    """Learned rates of their own for each of ``num_steps`` inner steps.
+
+    ``EachStep(LearnedRates, 5, model, 0.01)`` has a rate for every parameter tensor and
+    step, as MAML++ (Antoniou, Edwards & Storkey 2019); ``kind`` may be
+    :class:`MetaSGD`, ``given`` is what it is made of. A TypeError or ValueError if
+    ``num_steps`` is no number of steps.
+    """
+
+    def __init__(self, kind: type[nn.Module], num_steps: int, *given: Any) -> None:
+        super().__init__()
+        check_count("num_steps", num_steps, 1)
+        self.steps = nn.ModuleList([kind(*given) for _ in range(num_steps)])
+
+    def forward(self) -> list[Rates]:
+        return [rates() for rates in self.steps]
 
 
 def only(model: nn.Module, prefixes: Sequence[str], fast_lr: float) -> Rates:

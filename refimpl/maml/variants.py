@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from refimpl.checks import check_count
-from refimpl.maml.inner import LossFn, Params, adapt
+from refimpl.maml.arguments import LossFn, Params
+from refimpl.maml.forward import forward, score
+from refimpl.maml.inner import adapt, inner_loop
 from refimpl.maml.losses import mse
 from refimpl.maml.over_tasks import over_tasks
 from refimpl.tasks import TaskBatch
@@ -85,11 +86,13 @@ def multi_step_losses(
     check_count("num_steps", num_steps, 1)
 
     def one_task(x, y, mask, query_x, query_y, query_mask):
-        adapted, total = params, 0.0
-        for _ in range(num_steps):
-            adapted = adapt(model, adapted, x, y, mask, loss_fn, num_steps=1, **inner)
-            prediction = functional_call(model, adapted, (query_x,))
-            total = total + loss_fn(prediction, query_y, query_mask)
-        return total / num_steps
+        steps = inner_loop(
+            model, params, x, y, mask, loss_fn, num_steps=num_steps, **inner
+        )
+        losses = [
+            score(loss_fn, forward(model, adapted, query_x), query_y, query_mask)
+            for adapted in steps
+        ]
+        return torch.stack(losses[1:]).mean()
 
     return over_tasks(one_task, batch, params, vectorize=vectorize)

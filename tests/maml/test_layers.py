@@ -14,8 +14,18 @@ from torch.func import functional_call
 from torch.nn import functional as F  # noqa: N812
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import parametrizations
+from torch.overrides import TorchFunctionMode
 
-from refimpl.maml import meta_loss, mse
+from refimpl.maml import (
+    adapt,
+    binary_cross_entropy,
+    cross_entropy,
+    evaluate,
+    exact,
+    meta_loss,
+    mse,
+    predict,
+)
 from refimpl.tasks import TaskBatch
 
 STEPS, RATE = 2, 0.1
@@ -46,7 +56,13 @@ def around(layer, outputs=8):
     return nn.Sequential(nn.Linear(4, 8), layer, nn.Tanh(), nn.Linear(outputs, 2))
 
 
-VECTOR, IMAGE, SERIES, TOKENS = (4,), (1, 6, 6), (2, 6), (3, 4)
+def tied():
+    own, net = nn.Linear(4, 4), nn.Sequential()
+    return net.extend([own, nn.Tanh(), own])
+
+
+VECTOR, IMAGE, VOLUME = (4,), (1, 6, 6), (1, 4, 4, 4)
+SERIES, TOKENS = (2, 6), (3, 4)
 ACTIVATIONS = [
     nn.CELU, nn.ELU, nn.GELU, nn.Hardshrink, nn.Hardswish, nn.Hardtanh, nn.LeakyReLU,
     nn.LogSigmoid, nn.Mish, nn.PReLU, nn.ReLU, nn.ReLU6, nn.SELU, nn.SiLU, nn.Sigmoid,
@@ -68,8 +84,21 @@ OF_VECTORS |= {
     "spectral_norm, trained": lambda: around(
         parametrizations.spectral_norm(nn.Linear(8, 8)).eval()
     ),
+    "spectral_norm, trained, twice": lambda: Made(
+        lambda own, x: own["l"](own["l"](x).tanh()),
+        l=parametrizations.spectral_norm(nn.Linear(4, 4)).eval(),
+    ),
+    "Dropout, eval": lambda: around(nn.Dropout()).eval(),
+    "Unflatten": lambda: around(nn.Sequential(nn.Unflatten(1, (2, 4)), nn.Flatten())),
+    "tied": tied,
     "Bilinear": lambda: Made(lambda own, x: own["b"](x, x), b=nn.Bilinear(4, 4, 2)),
 }
+
+
+def order(x):
+    return x.detach().argsort(-1)
+
+
 OPERATIONS = {
     "layer_norm": lambda x: F.layer_norm(x, (6,)).tanh(),
     "cosine_similarity": lambda x: F.cosine_similarity(
@@ -81,6 +110,29 @@ OPERATIONS = {
     "cumsum, cumprod": lambda x: x.cumsum(-1).tanh().cumprod(-1),
     "sort": lambda x: x.sort(-1).values.tanh(),
     "max": lambda x: x.tanh().max(-1, keepdim=True).values,
+    "median, topk": lambda x: x.median(-1, keepdim=True).values * x.topk(2).values,
+    "cummax": lambda x: x.tanh().cummax(-1).values,
+    "where, clamp": lambda x: torch.where(x > 0, x.tanh(), 0.1 * x).clamp(-0.5, 0.5),
+    "index_select": lambda x: x.tanh().index_select(-1, torch.tensor([0, 2, 2])),
+    "indices": lambda x: x.tanh()[:, [3, 1, 1]],
+    "gather": lambda x: x.tanh().gather(-1, order(x)[:, :2]),
+    "scatter": lambda x: torch.zeros_like(x).scatter(-1, order(x), x.tanh()),
+    "scatter_add": lambda x: torch.zeros_like(x).scatter_add(
+        -1, order(x) // 2, x.tanh()
+    ),
+    "index_add": lambda x: torch.zeros_like(x).index_add(
+        -1, torch.arange(6) // 2, x.tanh()
+    ),
+    "masked_fill": lambda x: x.tanh().masked_fill(x < 0, 0.0),
+    "assigned": lambda x: x.tanh().clone().index_fill_(-1, torch.tensor([0]), 0.0),
+    "chunk, cat": lambda x: torch.cat([part.tanh() for part in x.chunk(3, -1)][1:], -1),
+    "unbind, stack": lambda x: torch.stack([part.sin() for part in x.unbind(-1)], -1),
+    "pad, roll": lambda x: F.pad(x.tanh(), (1, 1)).roll(1, -1),
+    "matmul": lambda x: (x.view(-1, 2, 3) @ x.view(-1, 3, 2)).flatten(1).tanh(),
+    "bmm": lambda x: torch.bmm(x.view(-1, 2, 3), x.view(-1, 3, 2)).flatten(1).tanh(),
+    "vector_norm": lambda x: torch.linalg.vector_norm(x, dim=-1, keepdim=True),
+    "svd": lambda x: torch.linalg.svdvals(x.view(-1, 2, 3)),
+    "grad": torch.func.grad(lambda x: x.tanh().square().sum()),
     "einsum": lambda x: torch.einsum("bi,bj->bij", x, x).flatten(1).tanh(),
     "solve": lambda x: torch.linalg.solve(x.T @ x + torch.eye(6).to(x), x.T).T,
 }
@@ -90,6 +142,21 @@ OF_IMAGES = {
     "InstanceNorm": lambda: image_net(nn.InstanceNorm2d(4, affine=True)),
     "LocalResponseNorm": lambda: image_net(nn.LocalResponseNorm(2)),
     "BatchNorm, trained": lambda: image_net(nn.BatchNorm2d(4)).eval(),
+    "InstanceNorm, trained": lambda: image_net(
+        nn.InstanceNorm2d(4, affine=True, track_running_stats=True)
+    ).eval(),
+    "Dropout2d, eval": lambda: image_net(nn.Dropout2d()).eval(),
+    "Softmax2d": lambda: image_net(nn.Softmax2d()),
+    "Unfold, Fold": lambda: image_net(nn.Unfold(2, stride=2), nn.Fold(4, 2, stride=2)),
+    "LPPool": lambda: image_net(nn.LPPool2d(2, 2)),
+    "bicubic": lambda: image_net(nn.Upsample(scale_factor=2, mode="bicubic")),
+    "ChannelShuffle": lambda: image_net(nn.ChannelShuffle(2), nn.PixelUnshuffle(2)),
+    "same, dilation": lambda: image_net(
+        nn.Conv2d(4, 4, 3, padding="same"), nn.Tanh(), nn.Conv2d(4, 2, 2, dilation=2)
+    ),
+    "residual": lambda: image_net(
+        Made(lambda own, x: x + own["c"](x).relu(), c=nn.Conv2d(4, 4, 3, padding=1))
+    ),
     "MaxPool": lambda: image_net(nn.MaxPool2d(2)),
     "AvgPool": lambda: image_net(nn.AvgPool2d(2)),
     "AdaptiveAvgPool": lambda: image_net(nn.AdaptiveAvgPool2d(2)),
@@ -104,21 +171,35 @@ OF_IMAGES = {
     "ConvTranspose": lambda: image_net(nn.ConvTranspose2d(4, 2, 3)),
 }
 OF_SERIES = {
-    "Conv1d": lambda: nn.Sequential(
-        nn.Conv1d(2, 3, 3), nn.Tanh(), nn.Conv1d(3, 1, 3), nn.Flatten()
-    ),
-    "InstanceNorm1d": lambda: nn.Sequential(
-        nn.Conv1d(2, 4, 3),
-        nn.InstanceNorm1d(4),
-        nn.Tanh(),
-        nn.Flatten(),
-        nn.Linear(16, 2),
-    ),
-}
+    kind.__name__: lambda kind=kind, given=given: nn.Sequential(
+        nn.Conv1d(2, 4, 3), kind(*given), nn.Tanh(), nn.Flatten(), nn.LazyLinear(2)
+    )
+    for kind, *given in [
+        (nn.Conv1d, 4, 2, 3), (nn.ConvTranspose1d, 4, 2, 2), (nn.InstanceNorm1d, 4),
+        (nn.GroupNorm, 2, 4), (nn.MaxPool1d, 2), (nn.AvgPool1d, 2),
+        (nn.AdaptiveMaxPool1d, 2), (nn.AdaptiveAvgPool1d, 2),
+    ]
+}  # fmt: skip
+OF_VOLUMES = {
+    kind.__name__: lambda kind=kind, given=given: nn.Sequential(
+        nn.Conv3d(1, 2, 2), kind(*given), nn.Tanh(), nn.Flatten(), nn.LazyLinear(2)
+    )
+    for kind, *given in [
+        (nn.Conv3d, 2, 2, 2), (nn.ConvTranspose3d, 2, 1, 2), (nn.InstanceNorm3d, 2),
+        (nn.GroupNorm, 1, 2), (nn.MaxPool3d, 2), (nn.AvgPool3d, 2),
+        (nn.AdaptiveMaxPool3d, 2), (nn.AdaptiveAvgPool3d, 2),
+    ]
+}  # fmt: skip
 PLAIN = {"dropout": 0.0, "batch_first": True}
 OF_TOKENS = {
     "encoder": lambda: nn.TransformerEncoderLayer(4, 2, 8, **PLAIN),
     "encoder, eval": lambda: nn.TransformerEncoderLayer(4, 2, 8, **PLAIN).eval(),
+    "encoder, norm first": lambda: nn.TransformerEncoderLayer(
+        4, 2, 8, norm_first=True, **PLAIN
+    ),
+    "encoders, eval": lambda: nn.TransformerEncoder(
+        nn.TransformerEncoderLayer(4, 2, 8, **PLAIN), 2
+    ).eval(),
     "decoder": lambda: Made(
         lambda own, x: own["d"](x, x), d=nn.TransformerDecoderLayer(4, 2, 8, **PLAIN)
     ),
@@ -128,6 +209,10 @@ OF_TOKENS = {
     ),
     "attention, eval": lambda: Made(
         lambda own, x: own["a"](x, x, x)[0], a=nn.MultiheadAttention(4, 2, **PLAIN)
+    ).eval(),
+    "attention, eval, no weights": lambda: Made(
+        lambda own, x: own["a"](x, x, x, need_weights=False)[0],
+        a=nn.MultiheadAttention(4, 2, **PLAIN),
     ).eval(),
     "scaled_dot_product_attention": lambda: after_linear(
         lambda x: F.scaled_dot_product_attention(x, x, x, is_causal=True)
@@ -140,6 +225,7 @@ MODELS = [
         ({n: partial(after_linear, run) for n, run in OPERATIONS.items()}, VECTOR),
         (OF_IMAGES, IMAGE),
         (OF_SERIES, SERIES),
+        (OF_VOLUMES, VOLUME),
         (OF_TOKENS, TOKENS),
     )
     for name, build in models.items()
@@ -150,6 +236,51 @@ def half(prediction, target, mask):
     """A squared error over whatever axes there are, of the observed."""
     error = (prediction - target.view(prediction.shape)).square().flatten(1).mean(dim=1)
     return torch.where(mask == 1, error, 0.0).sum() / mask.sum().clamp(min=1)
+
+
+def of_each(loss):
+    """A loss of the user's own, from one that gives a number for each output."""
+
+    def loss_fn(prediction, target, mask):
+        each = loss(prediction, target).view(len(mask), -1).mean(dim=1)
+        return torch.where(mask == 1, each, 0.0).sum() / mask.sum().clamp(min=1)
+
+    return loss_fn
+
+
+def unreduced(loss, **given):
+    return of_each(partial(loss, reduction="none", **given))
+
+
+LOSSES = {
+    "mse": mse,
+    "binary cross-entropy": lambda p, t, m: binary_cross_entropy(p, t.sigmoid(), m),
+    "cross-entropy": lambda p, t, m: cross_entropy(p, t.argmax(1), m),
+    "with probabilities": of_each(
+        lambda p, t: F.cross_entropy(p, t.softmax(1), reduction="none")
+    ),
+    "smoothed labels": of_each(
+        lambda p, t: F.cross_entropy(
+            p, t.argmax(1), reduction="none", label_smoothing=0.1
+        )
+    ),
+    "ignored labels": lambda p, t, m: F.cross_entropy(
+        p, torch.where(m == 1, t.argmax(1), -100), reduction="sum"
+    ),
+    "of probabilities": of_each(
+        lambda p, t: F.binary_cross_entropy(p.sigmoid(), t.sigmoid(), reduction="none")
+    ),
+    "huber": unreduced(F.huber_loss),
+    "smooth": unreduced(F.smooth_l1_loss, beta=0.3),
+    "absolute": unreduced(F.l1_loss),
+    "hinge": of_each(lambda p, t: (1 - p * t.sign()).relu()),
+    "poisson": unreduced(F.poisson_nll_loss),
+    "divergence": of_each(
+        lambda p, t: F.kl_div(p.log_softmax(1), t.softmax(1), reduction="none")
+    ),
+    "focal": of_each(lambda p, t: (1 - p.sigmoid()) ** 2 * F.logsigmoid(p * t.sign())),
+    "triplet": of_each(lambda p, t: F.triplet_margin_loss(p, t, -t, reduction="none")),
+}
 
 
 def given(build, shape, integers=0, tasks=3, shots=4, queries=3):
@@ -220,18 +351,147 @@ def test_embeddings_learn_from_integers_but_not_at_the_padding(padding):
     assert (slope.abs().sum(dim=1) == 0).sum() == (padding is not None)
 
 
-@pytest.mark.parametrize("name", ["LSTM", "GRU", "RNN", "LSTMCell"])
-def test_what_vmap_cannot_take_says_so_and_a_plain_loop_can(name):
-    def build():
-        layer = getattr(nn, name)(4, 3)
-        return Made(lambda own, x: own["layer"](x)[0], layer=layer)
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+def test_a_bag_of_embeddings_is_their_sum_mean_or_maximum(mode):
+    """PyTorch has no second derivative of its own for bags: the oracle takes rows."""
 
-    shape = VECTOR if name == "LSTMCell" else TOKENS
+    def bags():
+        return nn.Sequential(nn.EmbeddingBag(6, 4, mode=mode), nn.Linear(4, 2))
+
+    def pooled(own, x):
+        rows = own["rows"](x)
+        return own["last"](rows.max(1)[0] if mode == "max" else getattr(rows, mode)(1))
+
+    model, params, batch = given(bags, (3,), integers=6)
+    loss = meta_loss(model, params, batch, half, fast_lr=RATE, num_steps=STEPS)
+    found = torch.autograd.grad(loss, [*params.values()])
+    rows = nn.Embedding.from_pretrained(model[0].weight.detach(), freeze=False)
+    oracle = Made(pooled, rows=rows, last=model[1])
+    expected = plain_loop(oracle, dict(oracle.named_parameters()), batch, half)
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+    with (
+        exact(),
+        pytest.raises(ValueError, match=r"expected bags .* without .*offsets"),
+    ):
+        model[0](torch.arange(6), torch.tensor([0, 2]))
+
+
+def test_adapt_alone_differentiates_attention_inside_of_exact():
+    model, params, batch = given(OF_TOKENS["encoder, eval"], TOKENS, tasks=2)
+    x, y, mask, query_x, query_y, query_mask = map(
+        torch.as_tensor, vars(batch).values()
+    )
+    total = 0.0
+    for i in range(2):
+        with exact():
+            own = adapt(model, params, x[i], y[i], mask[i], half, RATE, STEPS)
+        prediction = functional_call(model, own, (query_x[i],))
+        total = total + half(prediction, query_y[i], query_mask[i]) / 2
+    found = torch.autograd.grad(total, [*params.values()])
+    expected = plain_loop(model.train(), params, batch, half)
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", [n for n in OF_TOKENS if n != "decoder"])
+def test_attention_predicts_the_same_by_its_fast_path_and_without(name):
+    model, params, batch = given(OF_TOKENS[name], TOKENS)
+    how = {"loss_fn": half, "fast_lr": RATE, "num_steps": STEPS}
+    fast, slow = (predict(model.train(t), params, batch, **how) for t in (False, True))
+    np.testing.assert_allclose(fast, slow, rtol=1e-10)
+
+
+def test_recurrent_layers_leave_cudnn_aside_as_it_has_no_second_derivative():
+    seen = {}
+
+    class Spy(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            seen[func] = torch.backends.cudnn.enabled
+            return func(*args, **(kwargs or {}))
+
+    enabled = torch.backends.cudnn.enabled
+    with Spy(), exact():
+        for kind, more in ((nn.LSTM, ()), (nn.GRU, ()), (nn.RNN, (1, "relu"))):
+            kind(4, 3, *more)(torch.zeros(2, 3, 4))
+    assert not any(seen[f] for f in (torch.lstm, torch.gru, torch.rnn_relu))
+    assert torch.backends.cudnn.enabled is enabled
+
+
+def recurrent(kind, **more):
+    return lambda: Made(
+        lambda own, x: own["layer"](x)[0], layer=kind(4, 3, batch_first=True, **more)
+    )
+
+
+def cell(kind, first=lambda state: state):
+    return lambda: Made(lambda own, x: first(own["layer"](x)), layer=kind(4, 3))
+
+
+def only_observed(prediction, target, mask):
+    return (prediction[mask == 1] - target[mask == 1]).square().mean()
+
+
+def counted(prediction, target, mask):
+    return half(prediction, target, mask) * mask.sum().item() / 3
+
+
+def if_any(prediction, target, mask):
+    if mask.sum() > 1:
+        return half(prediction, target, mask)
+    return prediction.square().mean()
+
+
+def where_positive(own, x):
+    y = own["linear"](x).tanh()
+    return y * 2 if y.sum() > 0 else y
+
+
+SIMPLE = partial(around, nn.Tanh())
+ONE_BY_ONE = {
+    "LSTM": (recurrent(nn.LSTM), TOKENS, half),
+    "LSTM, both ways": (
+        recurrent(nn.LSTM, num_layers=2, bidirectional=True), TOKENS, half
+    ),
+    "GRU": (recurrent(nn.GRU), TOKENS, half),
+    "RNN": (recurrent(nn.RNN), TOKENS, half),
+    "RNN, relu": (recurrent(nn.RNN, nonlinearity="relu"), TOKENS, half),
+    "LSTMCell": (cell(nn.LSTMCell, lambda state: state[0]), VECTOR, half),
+    "GRUCell": (cell(nn.GRUCell), VECTOR, half),
+    "RNNCell": (cell(nn.RNNCell), VECTOR, half),
+    "RReLU": (lambda: around(nn.RReLU().eval()), VECTOR, half),
+    "an if": (
+        lambda: Made(where_positive, linear=nn.Linear(4, 2)), VECTOR, half
+    ),
+    "prediction[mask == 1]": (SIMPLE, VECTOR, only_observed),
+    "item": (SIMPLE, VECTOR, counted),
+    "an if in the loss": (SIMPLE, VECTOR, if_any),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@pytest.mark.parametrize("name", ONE_BY_ONE)
+def test_what_vmap_cannot_take_says_so_and_a_plain_loop_can(name):
+    build, shape, loss_fn = ONE_BY_ONE[name]
     model, params, batch = given(build, shape)
-    with pytest.raises(RuntimeError) as caught:
-        meta_loss(model, params, batch, half, fast_lr=RATE, num_steps=STEPS)
-    assert "vectorize=False" in caught.value.__notes__[0]
-    assert_same(model, params, batch, vectorize=False)
+    how = {"loss_fn": loss_fn, "fast_lr": RATE, "num_steps": STEPS}
+    clear = r"^model, loss_fn or metric: PyTorch cannot .* use vectorize=False"
+    for function in (meta_loss, predict, evaluate):
+        for together in (True, 2):
+            with pytest.raises(RuntimeError, match=clear) as caught:
+                function(model, params, batch, vectorize=together, **how)
+        assert caught.value.__cause__ is not None
+    assert_same(model, params, batch, loss_fn, vectorize=False)
+    ends = evaluate(model, params, batch, vectorize=False, **how)[-1]
+    loss = meta_loss(model, params, batch, vectorize=False, **how)
+    assert ends.mean() == pytest.approx(loss.item(), rel=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_of_all_kinds_have_the_meta_gradient_of_a_plain_loop(name):
+    loss_fn = LOSSES[name]
+    assert_same(*given(SIMPLE, VECTOR), loss_fn)
 
 
 def test_tasks_in_chunks_and_one_by_one_are_the_same_tasks():

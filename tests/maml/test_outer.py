@@ -72,7 +72,7 @@ def test_a_warning_names_tasks_and_step_and_points_to_the_call():
     zeros, observed = np.zeros((3, 2, 1), "f4"), np.ones((3, 2), "f4")
     support_mask = observed * np.array([[1], [0], [1]], "f4")
     batch = TaskBatch(zeros, zeros + 1, support_mask, zeros, zeros, observed)
-    message = "predict: not finite for 2 of 3 tasks, from step 2 on"
+    message = "predictions: not finite for 2 of 3 tasks, from step 2 on"
     with pytest.warns(RuntimeWarning, match=message) as told:
         out = predict(model, params, batch, num_steps=4, fast_lr=1e20)
     assert np.isfinite(out[:2]).all()

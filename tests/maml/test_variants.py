@@ -254,14 +254,27 @@ def test_tied_parameters_adapt_as_one(batch):
     )
 
 
-def test_frozen_parameters_adapt_but_are_not_meta_trained(model, batch):
+def test_frozen_parameters_hold_still_unless_a_dict_moves_them(model, batch):
     model[0].weight.requires_grad_(False)
     before = model[0].weight.clone()
-    adapted = adapt(model, params_of(model), *support(batch), fast_lr=0.1)
-    assert not torch.equal(adapted["0.weight"], before)
-    meta_train(model, draw, 1, iterations=2, seed=0)
+    each = {name: torch.tensor(0.1) for name in params_of(model)}
+    for kind in (LearnedRates, MetaSGD):
+        rates = kind(model, 0.1)
+        assert rates()["0.weight"] is None
+        for fast_lr, still in ((0.1, True), (rates, True), (each, False)):
+            adapted = adapt(model, params_of(model), *support(batch), fast_lr=fast_lr)
+            assert torch.equal(adapted["0.weight"], before) is still
+            assert not torch.equal(adapted["0.bias"], model[0].bias)
+        meta_train(model, draw, 1, rates, iterations=2, seed=0)
     assert torch.equal(model[0].weight, before)
     assert not torch.equal(model[2].weight, mlp(1, 8, 8, 1, seed=0)[2].weight)
+
+
+def test_a_model_of_which_nothing_would_adapt_is_refused(model, batch):
+    model.requires_grad_(False)
+    with pytest.raises(ValueError, match="fast_lr: expected a rate for some parameter"):
+        evaluate(model, params_of(model), batch)
+    assert np.isfinite(evaluate(model, params_of(model), batch, num_steps=0)).all()
 
 
 def test_compiled_steps_equal_eager_ones():

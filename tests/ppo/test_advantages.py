@@ -140,3 +140,11 @@ def test_what_is_not_finite_is_named(name, value):
     arguments[name][3, 1] = value
     with pytest.raises(ValueError, match=f"^{name}: expected finite"):
         compute_advantages(**arguments)
+
+
+@pytest.mark.parametrize("name", ["gamma", "lambda_"])
+@pytest.mark.parametrize("value", [-0.1, 1.1, np.nan])
+def test_a_discount_that_is_none_is_named(name, value):
+    arrays = [np.zeros((2, 1))] * 5
+    with pytest.raises(ValueError, match=f"^{name}: expected 0 to 1, got {value}"):
+        compute_advantages(*arrays, **{name: value})

@@ -1,0 +1,96 @@
+"""What the inner loop is given: its types, and the checks of what it needs."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from refimpl.checks import check_count, check_number
+
+Params = dict[str, Tensor]
+LossFn = Callable[[Tensor, Tensor, Tensor], Tensor]
+Rates = dict[str, Tensor | None]
+FastLr = float | Rates | Sequence[float | Rates] | nn.Module
+
+
+def inner_rates(
+    model: nn.Module,
+    params: Params,
+    loss_fn: LossFn,
+    fast_lr: FastLr,
+    num_steps: int,
+) -> list[Rates]:
+    """The rates [...] of each of ``num_steps`` steps and each of ``params``.
+
+    Arguments and errors as for :func:`adapt`: ``model`` has the names of ``fast_lr``,
+    and ``loss_fn`` takes a mask.
+    """
+    check_count("num_steps", num_steps, 0)
+    if str(getattr(loss_fn, "__module__", "")).startswith("torch"):
+        raise ValueError(
+            "loss_fn: expected a function of prediction, target and mask, such as "
+            "refimpl.maml.cross_entropy; PyTorch's losses take no mask"
+        )
+    for name, module in model.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and (
+            module.training or not module.track_running_stats
+        ):
+            raise ValueError(
+                f"model: expected no batch normalization ({name}), whose statistics "
+                "mix examples; use LayerNorm, or model.eval() with trained statistics"
+            )
+    own: Params = {**dict(model.named_parameters())}
+    if params.keys() != own.keys():
+        raise ValueError(
+            f"params: expected the model's own names, see "
+            f"{sorted(params.keys() ^ own.keys())}"
+        )
+    given: Any = fast_lr() if isinstance(fast_lr, nn.Module) else fast_lr
+    several = isinstance(given, Sequence)
+    if several and len(given) < num_steps:
+        raise ValueError(
+            f"fast_lr: expected rates for {num_steps} steps or more, got {len(given)}"
+        )
+    each = [_rates(own, one) for one in (given if several else [given])]
+    rates = each[:num_steps] if several else each * num_steps
+    if any(all(rate is None for rate in one.values()) for one in rates):
+        raise ValueError(
+            "fast_lr: expected a rate for some parameter; one number is for those "
+            "whose requires_grad is True, and this model has none"
+        )
+    return rates
+
+
+def _rates(own: Params, given: Any) -> Rates:
+    """The rate of each of a model's ``own`` parameters in one step, checked."""
+    rates = given
+    if not isinstance(given, dict):
+        _check_rate(given)
+        rates = {n: given if p.requires_grad else None for n, p in own.items()}
+    if rates.keys() != own.keys():
+        raise ValueError(
+            f"fast_lr: expected the model's own names, see "
+            f"{sorted(rates.keys() ^ own.keys())}"
+        )
+    for name, rate in rates.items():
+        shape, parameter = tuple(getattr(rate, "shape", ())), tuple(own[name].shape)
+        if shape not in ((), parameter):
+            raise ValueError(
+                f"fast_lr: expected one rate for {name} or {parameter}, got {shape}"
+            )
+    return rates
+
+
+def _check_rate(rate: Any) -> None:
+    """Raise unless one ``rate`` for all parameters is a number of 0 or more."""
+    if getattr(rate, "shape", ()) != ():
+        raise ValueError(f"fast_lr: expected one rate, got shape {tuple(rate.shape)}")
+    if isinstance(rate, Tensor):
+        if torch.compiler.is_compiling():
+            return
+        try:
+            rate = rate.item()
+        except RuntimeError:  # inside of a vmap over rates, which has many values
+            return
+    check_number("fast_lr", rate, 0)
