@@ -1,4 +1,4 @@
-"""One meta-gradient, side by side with the libraries (about 10 minutes).
+"""One meta-gradient, side by side with the libraries (about 20 minutes).
 
     make bench
 
@@ -14,6 +14,10 @@ compiled   the same through torch.compile, as meta_train(compile=True) does
 learn2learn, TorchOpt, higher
            the loop over tasks that their documentation shows
 
+Also benchmarks/results/maml_compile.csv: for which networks compiling pays, of linear
+layers (as above, 25 tasks) or of four convolutions (8 tasks of 5 images of 28 x 28):
+the seconds that compiling takes, and a meta-gradient's milliseconds without and with.
+
 Libraries that are not installed are left out. Every gradient is compared with
 refimpl's before anything is timed.
 """
@@ -22,7 +26,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
+import tempfile
 import time
 import types
 from collections.abc import Callable
@@ -35,7 +41,7 @@ from torch import Tensor, nn
 from torch.func import grad
 
 from benchmarks.results_file import RESULTS, write_table
-from refimpl.maml import meta_loss, mlp
+from refimpl.maml import cross_entropy, meta_loss, mlp, mse
 from refimpl.tasks import SinusoidTasks, TaskBatch
 
 FAST_LR = 0.01
@@ -55,7 +61,7 @@ def implementations(batch: TaskBatch, num_steps: int) -> dict[str, Step]:
     model = mlp(1, 40, 40, 1, seed=0)
     data = [batch.support_x, batch.support_y, batch.query_x, batch.query_y]
     tasks = [*zip(*data, strict=True)]
-    mse = nn.functional.mse_loss
+    mse = nn.functional.mse_loss  # all places are full
     inner = {"fast_lr": FAST_LR, "num_steps": num_steps}
 
     def plain():
@@ -130,6 +136,61 @@ def implementations(batch: TaskBatch, num_steps: int) -> dict[str, Step]:
     return steps
 
 
+def convolutions() -> nn.Module:
+    """Four convolutions with group norm and 32 channels, as for 5-way Omniglot."""
+    torch.manual_seed(0)
+    layers: list[nn.Module] = []
+    for channels in (1, 32, 32, 32):
+        layers += [nn.Conv2d(channels, 32, 3, stride=2, padding=1)]
+        layers += [nn.GroupNorm(8, 32), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Flatten(), nn.LazyLinear(5))
+
+
+def images() -> TaskBatch:
+    """8 tasks of 5 images and their classes, which are noise."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 8, 5, 1, 28, 28)).astype(np.float32)
+    y, mask = np.tile(np.arange(5), (8, 1)), np.ones((8, 5), np.float32)
+    return TaskBatch(x[0], y, mask, x[1], y, mask).map(torch.as_tensor)
+
+
+def compiling(steps: list[int], seconds: float) -> pd.DataFrame:
+    """For each kind of network: how long compiling takes, and what it brings."""
+    waves = SinusoidTasks().sample(25, 10, 10, np.random.default_rng(0))
+    lazy = convolutions()
+    lazy(torch.zeros(1, 1, 28, 28))
+    kinds = {
+        "linear layers": (mlp(1, 40, 40, 1, seed=0), waves.map(torch.as_tensor), mse),
+        "convolutions": (lazy, images(), cross_entropy),
+    }
+    rows = []
+    for name, (model, batch, loss_fn) in kinds.items():
+        for num_steps in steps:
+            inner = {"fast_lr": FAST_LR, "num_steps": num_steps}
+            params = {n: p.detach() for n, p in model.named_parameters()}
+
+            def gradient(params, batch, model=model, loss_fn=loss_fn, inner=inner):
+                return meta_loss(model, params, batch, loss_fn, **inner)
+
+            torch.compiler.reset()
+            with tempfile.TemporaryDirectory() as folder:  # nothing compiled before
+                os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
+                compiled = torch.compile(grad(gradient))
+                arrays = types.SimpleNamespace(**vars(batch))
+                begin = time.perf_counter()
+                compiled(params, arrays)
+                wait = time.perf_counter() - begin
+                both = {
+                    "eager": lambda: grad(gradient)(params, batch),  # noqa: B023
+                    "compiled": lambda: compiled(params, arrays),  # noqa: B023
+                }
+                spent = medians(both, seconds)
+            rows.append({"network": name, "steps": num_steps, "compiling_s": wait})
+            rows[-1] |= spent
+            print(rows[-1], flush=True)
+    return pd.DataFrame(rows)
+
+
 def optional(name: str):
     try:
         return importlib.import_module(name)
@@ -154,7 +215,7 @@ def medians(steps: dict[str, Step], seconds: float) -> dict[str, float]:
     """Milliseconds; calls in turn, at least five of each."""
     times: dict[str, list[float]] = {name: [] for name in steps}
     until = time.perf_counter() + seconds
-    while time.perf_counter() < until or len(times["plain"]) < 5:
+    while time.perf_counter() < until or min(map(len, times.values())) < 5:
         for name, step in steps.items():
             begin = time.perf_counter()
             step()
@@ -184,6 +245,7 @@ def main(tasks: list[int], steps: list[int], seconds: float, out: Path) -> None:
             print(num_steps, count, f"eager {spent['eager']:.2f} ms;", ratios)
     table = pd.DataFrame(rows)
     write_table(out / "maml_speed.csv", table, command)
+    write_table(out / "maml_compile.csv", compiling(steps, seconds), command)
 
 
 if __name__ == "__main__":

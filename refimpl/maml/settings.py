@@ -54,7 +54,7 @@ def trace(batch: TaskBatch, losses: Tensor) -> dict[str, list[float]]:
 
 
 def check_trace(path: Path, saved: dict[str, Any], now: dict[str, Any]) -> None:
-    """Raise a ValueError if ``saved``, the trace in ``path``, is not that of ``now``."""
+    """Raise a ValueError if the trace ``saved`` in ``path`` is not that of ``now``."""
     for part, meant in (
         ("tasks", "tasks"),
         ("losses", "loss_fn, objective, rule or the model's forward"),

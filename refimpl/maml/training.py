@@ -17,7 +17,7 @@ from refimpl.checks import check_count
 from refimpl.maml.arguments import FastLr, LossFn
 from refimpl.maml.check_model import check_model
 from refimpl.maml.checkpoint import load_checkpoint, save_checkpoint
-from refimpl.maml.gradients import Trained, check_finite, meta_gradient
+from refimpl.maml.gradients import Trained, mean_loss, meta_gradient
 from refimpl.maml.inner import InnerRule, sgd
 from refimpl.maml.losses import mse
 from refimpl.maml.outer import task_losses
@@ -147,7 +147,6 @@ def meta_train(
 
     def losses_of(iteration: int, batch: TaskBatch) -> Tensor:
         """Each task's loss; fills every .grad."""
-        outer.zero_grad()
         with torch.random.fork_rng(devices=[]):  # for dropout
             own = np.random.default_rng([iteration, seed]).integers(2**62)
             torch.default_generator.manual_seed(int(own))
@@ -182,14 +181,14 @@ def meta_train(
         if num_steps and not history.loss:
             check_model(model, dict(model.named_parameters()), batch)
         losses = losses_of(iteration, batch)
-        check_finite(iteration, losses, moved)
+        mean = mean_loss(iteration, losses, moved)
         if max_grad_norm is not None:
             torch.nn.utils.clip_grad_norm_(moved, max_grad_norm)
         if callable(meta_lr):
             for group in outer.param_groups:
                 group["lr"] = rate(iteration)
         outer.step()
-        history.loss.append(losses.mean().item())
+        history.loss.append(mean)
 
         done = iteration + 1
         if validate is not None and done % validate_every == 0:

@@ -110,6 +110,6 @@ def _check_array(name: str, array: Any) -> None:
             f"shape {tuple(array.shape)}"
         )
     if not integers:
-        with np.errstate(invalid="ignore"):  # inf - inf and nan - nan are nan
-            if not (array - array == 0).all():
-                raise ValueError(f"{name}: expected finite values, got NaN or infinity")
+        own = isinstance(array, np.ndarray)
+        if not (np.isfinite(array) if own else array - array == 0).all():
+            raise ValueError(f"{name}: expected finite values, got NaN or infinity")
