@@ -45,6 +45,7 @@ from refimpl.maml import cross_entropy, meta_loss, mlp, mse
 from refimpl.tasks import SinusoidTasks, TaskBatch
 
 FAST_LR = 0.01
+NETWORKS = ["linear layers", "convolutions"]
 # Where make bench unpacks it.
 SOURCES = Path(__file__).parent.parent / "_build/bench/learn2learn-0.2.0/learn2learn"
 Step = Callable[[], dict[str, Tensor]]
@@ -154,17 +155,19 @@ def images() -> TaskBatch:
     return TaskBatch(x[0], y, mask, x[1], y, mask).map(torch.as_tensor)
 
 
-def compiling(steps: list[int], seconds: float) -> pd.DataFrame:
+def compiling(networks: list[str], steps: list[int], seconds: float) -> pd.DataFrame:
     """For each kind of network: how long compiling takes, and what it brings."""
     waves = SinusoidTasks().sample(25, 10, 10, np.random.default_rng(0))
     lazy = convolutions()
     lazy(torch.zeros(1, 1, 28, 28))
-    kinds = {
-        "linear layers": (mlp(1, 40, 40, 1, seed=0), waves.map(torch.as_tensor), mse),
-        "convolutions": (lazy, images(), cross_entropy),
-    }
+    made = (
+        (mlp(1, 40, 40, 1, seed=0), waves.map(torch.as_tensor), mse),
+        (lazy, images(), cross_entropy),
+    )
+    kinds = dict(zip(NETWORKS, made, strict=True))
     rows = []
-    for name, (model, batch, loss_fn) in kinds.items():
+    for name in networks:
+        model, batch, loss_fn = kinds[name]
         for num_steps in steps:
             inner = {"fast_lr": FAST_LR, "num_steps": num_steps}
             params = {n: p.detach() for n, p in model.named_parameters()}
@@ -223,7 +226,9 @@ def medians(steps: dict[str, Step], seconds: float) -> dict[str, float]:
     return {name: 1000 * float(np.median(spent)) for name, spent in times.items()}
 
 
-def main(tasks: list[int], steps: list[int], seconds: float, out: Path) -> None:
+def main(
+    tasks: list[int], steps: list[int], networks: list[str], seconds: float, out: Path
+) -> None:
     torch.set_num_threads(1)
     command = f"python -m benchmarks.maml --seconds {seconds:g}"
     rows = []
@@ -245,7 +250,7 @@ def main(tasks: list[int], steps: list[int], seconds: float, out: Path) -> None:
             print(num_steps, count, f"eager {spent['eager']:.2f} ms;", ratios)
     table = pd.DataFrame(rows)
     write_table(out / "maml_speed.csv", table, command)
-    write_table(out / "maml_compile.csv", compiling(steps, seconds), command)
+    write_table(out / "maml_compile.csv", compiling(networks, steps, seconds), command)
 
 
 if __name__ == "__main__":
@@ -254,6 +259,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--tasks", type=int, nargs="+", default=[4, 25, 100, 400])
     parser.add_argument("--steps", type=int, nargs="+", default=[1, 5])
+    parser.add_argument("--networks", nargs="*", default=NETWORKS)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--out", type=Path, default=RESULTS)
     main(**vars(parser.parse_args()))
