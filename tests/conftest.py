@@ -5,11 +5,17 @@ from collections import Counter
 import hypothesis
 import torch
 
+from tests.executed import spare_executed
+
 torch.set_num_threads(1)
 
 # No test reads the clock: on a busy machine a slow example is no failure.
 hypothesis.settings.register_profile("no clock", deadline=None)
 hypothesis.settings.load_profile("no clock")
+
+
+def pytest_collection_modifyitems(items):
+    spare_executed(items)
 
 
 def pytest_terminal_summary(terminalreporter):

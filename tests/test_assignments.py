@@ -21,6 +21,7 @@ from nbgrader.converters import Autograde, GenerateAssignment
 from traitlets.config import Config
 
 from tools import assignments
+from tools.forked import processes
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*not in session")  # nbgrader's own
 ROOT = Path(__file__).parent.parent
@@ -170,8 +171,6 @@ def all_points(course, submissions):
     nbgrader starts a kernel for each, which takes longer than most of the cells.
     """
     cells = [cell for cell in course.source.cells if cell.cell_type == "code"]
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["torch", "tensorflow", "matplotlib.pyplot"])
     grade = partial(assignments.points_of, course.root / "source" / course.name)
     written = []
     for answers in submissions.values():
@@ -181,7 +180,7 @@ def all_points(course, submissions):
             tested = own.get("grade", False) and not is_answer(cell)
             text = answers[own["grade_id"]] if is_answer(cell) else cell.source
             written[-1].append((text, own["points"] if tested else 0))
-    with ProcessPoolExecutor(2, context, max_tasks_per_child=1) as pool:
+    with processes(2) as pool:
         return dict(zip(submissions, pool.map(grade, written), strict=True))
 
 

@@ -1,7 +1,5 @@
 """The commands that made the committed results still run: their first moments."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -20,18 +18,10 @@ from refimpl.envs.knowledge import MEDIAN
 from refimpl.maml import load_tensors, mlp, predict, sinusoid_network
 from refimpl.ppo.checkpoint import load_arrays
 from refimpl.tasks import GrowthTasks, ResponseTasks, rmse
+from tools.forked import run_module as run
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-
-
-def run(*arguments):
-    subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
 
 
 def made_and_committed(folder, name):
@@ -108,12 +98,16 @@ def test_replication(tmp_path):
 
 def test_maml_speed(tmp_path):
     sizes = ["--tasks", 2, "--steps", 1, "--seconds", 0.1]
+    sizes += ["--networks", "linear layers"]
     run("benchmarks.maml", *sizes, "--out", tmp_path)
     made, committed = made_and_committed(tmp_path, "maml_speed.csv")
     columns = ["steps", "tasks", "plain", "eager", "compiled"]
     assert [*made][:5] == [*committed][:5] == columns
     assert [*committed][5:] == ["learn2learn", "TorchOpt", "higher"]
     assert (made[columns] > 0).all(axis=None)
+    made, committed = made_and_committed(tmp_path, "maml_compile.csv")
+    assert [*made] == [*committed]
+    assert [*committed["network"].unique()] == ["linear layers", "convolutions"]
 
 
 def test_family(tmp_path):

@@ -15,25 +15,47 @@ ROOT = Path(__file__).parents[2]
 CHAPTER = ROOT / "notebooks" / "B_your_own_class.ipynb"
 
 
+def run(source, names):
+    exec(compile(source, "chapter B", "exec"), names)
+    plt.close("all")
+
+
+def sources():
+    cells = nbformat.read(CHAPTER, as_version=4).cells
+    return [cell.source for cell in cells if cell.cell_type == "code"]
+
+
+@pytest.fixture(scope="module")
+def sat():
+    """What the cell about another test leaves: it stands on the imports alone."""
+    names = {}
+    first, *others = sources()
+    (own,) = (source for source in others if source.startswith("sat = "))
+    with plt.rc_context():
+        run(first, names)
+        run(own, names)
+    return names
+
+
 @pytest.fixture
-def execute(monkeypatch):
+def execute(monkeypatch, sat):
     """Run the whole chapter; what holds for its own example alone, it skips."""
     monkeypatch.chdir(CHAPTER.parent)
     threads, style = torch.get_num_threads(), plt.rcParams.copy()
     plt.switch_backend("agg")
 
     def execute(settings, pages=None):
-        cells = nbformat.read(CHAPTER, as_version=4).cells
         names = {}
-        for cell in (c for c in cells if c.cell_type == "code"):
-            source = cell.source
+        for source in sources():
+            if source.startswith("sat = "):
+                names.update(sat)
+                continue
             if source.startswith("path = "):
                 source = settings
             if source.startswith("if pages is not None") and pages is not None:
                 # Two pages stand for all: a page takes about a second.
                 source = source.replace("range(len(everyone))", f"range({pages})")
-            exec(compile(source, "chapter B", "exec"), names)
-            plt.close("all")
+            run(source, names)
         assert not names["example"]
         return names
 
