@@ -4,6 +4,7 @@ from refimpl.maml.check_model import check_model
 from refimpl.maml.checkpoint import load_tensors, load_trained, save_tensors
 from refimpl.maml.evaluation import evaluate, predict
 from refimpl.maml.exact import exact
+from refimpl.maml.history import History, KeepBest
 from refimpl.maml.inner import adapt, inner_loop, sgd
 from refimpl.maml.losses import accuracy, binary_cross_entropy, cross_entropy, mse
 from refimpl.maml.models import mlp, sinusoid_network
@@ -11,8 +12,7 @@ from refimpl.maml.outer import meta_loss, task_losses
 from refimpl.maml.over_tasks import over_tasks
 from refimpl.maml.rates import EachStep, LearnedRates, MetaSGD, only
 from refimpl.maml.rules import clipped, momentum
-from refimpl.maml.stopping import KeepBest
-from refimpl.maml.training import History, meta_train
+from refimpl.maml.training import meta_train
 from refimpl.maml.variants import WithContext, multi_step_losses, reptile_losses
 
 __all__ = [

@@ -28,7 +28,8 @@ def over_tasks(
     The results [...] are stacked along axis ``out_dims``. Arrays become tensors like
     ``params``; integers stay integers. Dropout differs by task. The numbers are those
     of a loop over tasks, whatever ``vectorize`` says: True, all tasks by one
-    :func:`torch.func.vmap`; a number, so many at a time, in less memory; False, a plain
+    :func:`torch.func.vmap`; a number, so many at a time, which saves memory where no
+    gradient is taken (otherwise see ``tasks_at_once`` of meta_train); False, a plain
     loop, slower, for what vmap cannot take: recurrent layers, indexing by a mask, or
     Python that asks for a value, as ``.item()`` and ``if`` do.
 

@@ -4,7 +4,6 @@ A long module, since ``meta_train`` has many settings, and says what each of the
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from refimpl.maml.arguments import FastLr, LossFn
 from refimpl.maml.check_model import check_model
 from refimpl.maml.checkpoint import load_checkpoint, save_checkpoint
 from refimpl.maml.gradients import Trained, mean_loss, meta_gradient
+from refimpl.maml.history import History
 from refimpl.maml.inner import InnerRule, sgd
 from refimpl.maml.losses import mse
 from refimpl.maml.outer import task_losses
@@ -25,16 +25,6 @@ from refimpl.maml.settings import check_trace, described_settings, trace
 from refimpl.tasks import TaskBatch
 
 ADAM = partial(torch.optim.Adam, fused=True)
-
-
-@dataclass
-class History:
-    """What ``meta_train`` reports."""
-
-    #: the meta-loss of each iteration, before its step
-    loss: list[float] = field(default_factory=list)
-    #: pairs of the iterations done and the score ``validate`` then gave
-    validation: list[tuple[int, float]] = field(default_factory=list)
 
 
 def meta_train(
@@ -52,6 +42,7 @@ def meta_train(
     objective: Callable[..., Tensor] = task_losses,
     optimizer: Callable[..., torch.optim.Optimizer] = ADAM,
     max_grad_norm: float | None = None,
+    tasks_at_once: int | None = None,
     compile: bool = False,
     validate: Callable[[], float] | None = None,
     validate_every: int = 100,
@@ -82,12 +73,14 @@ def meta_train(
     seed : int
         Every generator is made from it, dropout's too (on the CPU).
     objective : like :func:`task_losses`
-        What the outer loop minimizes, one number per task;
-        ``partial(task_losses, vectorize=4)`` takes four tasks at a time.
+        What the outer loop minimizes, one number per task. For models that vmap cannot
+        take it is ``partial(task_losses, vectorize=False)``.
     optimizer : (parameters, lr) -> torch.optim.Optimizer
         Takes the outer step, as ``partial(torch.optim.SGD, momentum=0.9)``.
     max_grad_norm : float, optional
         A meta-gradient of larger norm is scaled down to it.
+    tasks_at_once : int, optional
+        The gradients of so many tasks at a time are added up: the same, in less memory.
     compile : bool
         With :func:`torch.compile`, equal within rounding: a wait at first, then some
         three times as fast for small networks of linear layers, hardly faster for
@@ -120,6 +113,8 @@ def meta_train(
     given = locals()
     check_count("iterations", iterations, 0)
     check_count("validate_every", validate_every, 1)
+    if tasks_at_once is not None:
+        check_count("tasks_at_once", tasks_at_once, 1)
     check_count("checkpoint_every", checkpoint_every, 1)
     settings = described_settings(given)
     modules = nn.ModuleDict({"model": model})
@@ -137,7 +132,9 @@ def meta_train(
     outer, history = optimizer(moved, lr=rate(0)), History()
     inner = {"loss_fn": loss_fn, "num_steps": num_steps, "first_order": first_order}
     inner |= {"rule": rule} if rule is not sgd else {}
-    backward = meta_gradient(model, trained, objective, fast_lr, compile, **inner)
+    backward = meta_gradient(
+        model, trained, objective, fast_lr, tasks_at_once, compile, **inner
+    )
 
     def draw(iteration: int) -> TaskBatch:
         batch = tasks(np.random.default_rng([seed, iteration]))

@@ -247,3 +247,31 @@ def test_a_run_that_was_stopped_stops_there_again(tmp_path):
 def test_patience_is_a_number_of_validations(tmp_path):
     with pytest.raises(ValueError, match="patience: expected at least 1, got 0"):
         KeepBest(tmp_path / "best.safetensors", 0, model=start())
+
+
+@pytest.mark.parametrize("compile", [False, True])
+def test_tasks_in_parts_take_the_same_step(compile):
+    runs = []
+    for tasks_at_once in (None, 2, 9):  # parts of 2, 2 and 1
+        model = start().double()
+        rates = LearnedRates(model, 0.1).double()
+        history = meta_train(
+            model,
+            lambda rng: draw(rng).map(lambda array: array.astype(np.float64)),
+            2,
+            rates,
+            iterations=3,
+            seed=0,
+            tasks_at_once=tasks_at_once,
+            compile=compile,
+        )
+        runs.append((history.loss, [*model.parameters(), *rates.parameters()]))
+    for loss, parameters in runs[1:]:
+        np.testing.assert_allclose(loss, runs[0][0], rtol=1e-10)
+        for own, other in zip(parameters, runs[0][1], strict=True):
+            torch.testing.assert_close(own, other, rtol=1e-9, atol=1e-12)
+
+
+def test_parts_have_a_task():
+    with pytest.raises(ValueError, match="tasks_at_once: expected at least 1, got 0"):
+        meta_train(start(), draw, iterations=1, seed=0, tasks_at_once=0)

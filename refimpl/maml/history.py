@@ -1,13 +1,23 @@
-"""Stopping early: a callback of meta_train that keeps the best parameters."""
+"""What meta_train reports, and a callback that stops by it and keeps the best."""
 
 import math
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
 from refimpl.checks import check_count
 from refimpl.maml.checkpoint import save_tensors
+
+
+@dataclass
+class History:
+    """What ``meta_train`` reports."""
+
+    #: the meta-loss of each iteration, before its step
+    loss: list[float] = field(default_factory=list)
+    #: pairs of the iterations done and the score ``validate`` then gave
+    validation: list[tuple[int, float]] = field(default_factory=list)
 
 
 class KeepBest:
@@ -28,7 +38,7 @@ class KeepBest:
         self.path, self.patience = Path(path), patience
         self.modules = nn.ModuleDict(modules)
 
-    def __call__(self, history: Any) -> bool:
+    def __call__(self, history: History) -> bool:
         """Write the file if the last score is the best; return whether to end."""
         scores = [score for _, score in history.validation]
         best = min(range(len(scores)), key=scores.__getitem__, default=0)
