@@ -56,8 +56,10 @@ dist: book  ## Pack the rendered book into one file to open without a network
 screenshots: book  ## Photograph the book for README.md (needs Chromium)
 	$(BIN)/python -m tools.screenshots
 
+# Notebooks that make book has executed, by the present code, are only compared.
+WORKERS ?= 2
 test: $(VENV)/installed  ## Run every unit test and every notebook
-	$(BIN)/pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=3600 tests notebooks
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --nbval-lax --nbval-cell-timeout=3600 tests notebooks
 
 UNITS = maml ppo envs tasks baselines own_class test_students.py test_figures.py
 coverage: $(VENV)/installed  ## Measure which lines of refimpl its unit tests run

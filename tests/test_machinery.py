@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MAKE = shutil.which("make")
+ALONE = "WORKERS=0"  # each worker takes seconds to start
 pytestmark = pytest.mark.skipif(
     MAKE is None or not (ROOT / ".venv" / "installed").exists(),
     reason="needs make and the environment that make sets up",
@@ -56,13 +57,13 @@ def write_chapter(book, *sources):
     nbformat.write(notebook, book / "notebooks" / "chapter.ipynb")
 
 
-def make(book, target, **addresses):
+def make(book, target, *variables, **addresses):
     """Call make with our environment, which must not be installed anew from there."""
     venv = ROOT / ".venv"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
     environment |= addresses
     return subprocess.run(
-        [MAKE, target, f"VENV={venv}", f"--old-file={venv / 'installed'}"],
+        [MAKE, target, f"VENV={venv}", f"--old-file={venv / 'installed'}", *variables],
         cwd=book,
         env=environment,
         capture_output=True,
@@ -78,9 +79,36 @@ def test_a_sound_chapter_builds_and_passes(small_book):
     assert (small_book / "_build" / "html" / "index.html").exists()
 
 
+@pytest.fixture
+def sparing_book(small_book):
+    """A small book whose tests do not execute again what ``make book`` executed."""
+    shutil.copy(ROOT / "tests" / "executed.py", small_book / "tests")
+    hook = (
+        "from tests.executed import spare_executed as pytest_collection_modifyitems\n"
+    )
+    (small_book / "tests" / "conftest.py").write_text(hook)
+    return small_book
+
+
+def test_what_the_book_has_executed_is_compared_and_not_executed_again(sparing_book):
+    count = sparing_book / "count"
+    source = f"# NBVAL_CHECK_OUTPUT\nprint('run', file=open(r'{count}', 'a'))\nprint(2)"
+    write_chapter(sparing_book, (source, "3\n"))
+    assert make(sparing_book, "book").returncode == 0
+    test = make(sparing_book, "test", ALONE)
+    assert test.returncode != 0
+    assert "Cell outputs differ" in test.stdout
+    assert count.read_text() == "run\n"
+    write_chapter(sparing_book, (source, "2\n"))
+    (sparing_book / "refimpl" / "part.py").write_text("# changed\n")
+    test = make(sparing_book, "test", ALONE)
+    assert test.returncode == 0, test.stdout + test.stderr
+    assert count.read_text() == "run\nrun\n"
+
+
 def test_an_exception_fails_both_commands(small_book):
     write_chapter(small_book, "raise RuntimeError('planted')")
-    book, test = make(small_book, "book"), make(small_book, "test")
+    book, test = make(small_book, "book"), make(small_book, "test", ALONE)
     assert book.returncode != 0
     assert test.returncode != 0
     assert "planted" in test.stdout
@@ -88,7 +116,7 @@ def test_an_exception_fails_both_commands(small_book):
 
 def test_a_wrong_marked_output_fails_the_test(small_book):
     write_chapter(small_book, ("# NBVAL_CHECK_OUTPUT\nprint(1 + 1)", "3\n"))
-    test = make(small_book, "test")
+    test = make(small_book, "test", ALONE)
     assert test.returncode != 0
     assert "Cell outputs differ" in test.stdout
 

@@ -8,7 +8,7 @@ import os
 import runpy
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -17,7 +17,8 @@ FRAMEWORKS = ["torch", "tensorflow", "matplotlib.pyplot", "pandas", "sklearn"]
 
 def processes(count=1):
     """A pool of ``count``; each call gets a process of its own."""
-    context = get_context("forkserver")
+    fork = "forkserver" in get_all_start_methods()  # Windows has none
+    context = get_context("forkserver" if fork else "spawn")
     context.set_forkserver_preload(FRAMEWORKS)
     return ProcessPoolExecutor(count, context, max_tasks_per_child=1)
 
