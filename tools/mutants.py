@@ -37,10 +37,17 @@ MAML = [
     "tests/maml/test_variants.py::test_batch_normalization_is_refused",
     "tests/maml/test_variants.py::test_trained_batch_statistics_are_constants_and_stay",
     "tests/maml/test_gradients.py",
+    "tests/maml/test_rules.py",
+    "tests/maml/test_refused.py",
 ]
 TESTS = {
     "refimpl.maml.inner": MAML,
     "refimpl.maml.outer": MAML,
+    "refimpl.maml.evaluation": MAML,
+    "refimpl.maml.over_tasks": [
+        *MAML,
+        "tests/maml/test_layers.py::test_what_vmap_cannot_take_says_so_and_a_plain_loop_can",
+    ],
     "refimpl.ppo.advantages": ["tests/ppo/test_advantages.py"],
     "refimpl.ppo.objectives": [
         "tests/ppo/test_objectives.py",

@@ -1,6 +1,9 @@
 """What the inner loop is given: its types, and the checks of what it needs."""
 
+import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +15,9 @@ Params = dict[str, Tensor]
 LossFn = Callable[[Tensor, Tensor, Tensor], Tensor]
 Rates = dict[str, Tensor | None]
 FastLr = float | Rates | Sequence[float | Rates] | nn.Module
+#: From parameters, gradients and rates, and what the rule remembers, None at first, to
+#: the parameters that have moved, and what it will remember.
+InnerRule = Callable[[Params, Params, Params, Any], tuple[Params, Any]]
 
 
 def inner_rates(
@@ -27,11 +33,7 @@ def inner_rates(
     and ``loss_fn`` takes a mask.
     """
     check_count("num_steps", num_steps, 0)
-    if str(getattr(loss_fn, "__module__", "")).startswith("torch"):
-        raise ValueError(
-            "loss_fn: expected a function of prediction, target and mask, such as "
-            "refimpl.maml.cross_entropy; PyTorch's losses take no mask"
-        )
+    check_loss_fn("loss_fn", loss_fn)
     for name, module in model.named_modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and (
             module.training or not module.track_running_stats
@@ -47,7 +49,7 @@ def inner_rates(
             f"{sorted(params.keys() ^ own.keys())}"
         )
     given: Any = fast_lr() if isinstance(fast_lr, nn.Module) else fast_lr
-    several = isinstance(given, Sequence)
+    several = isinstance(given, Sequence) and not isinstance(given, str)
     if several and len(given) < num_steps:
         raise ValueError(
             f"fast_lr: expected rates for {num_steps} steps or more, got {len(given)}"
@@ -62,11 +64,22 @@ def inner_rates(
     return rates
 
 
+def check_loss_fn(name: str, function: Any) -> None:
+    """Raise a ValueError with the argument's ``name`` if ``function`` is PyTorch's."""
+    while isinstance(function, partial):
+        function = function.func
+    if str(getattr(function, "__module__", "")).startswith("torch"):
+        raise ValueError(
+            f"{name}: expected a function of prediction, target and mask, such as "
+            "refimpl.maml.cross_entropy; PyTorch's losses take no mask"
+        )
+
+
 def _rates(own: Params, given: Any) -> Rates:
     """The rate of each of a model's ``own`` parameters in one step, checked."""
     rates = given
     if not isinstance(given, dict):
-        _check_rate(given)
+        given = _checked_rate("fast_lr", given, 0)
         rates = {n: given if p.requires_grad else None for n, p in own.items()}
     if rates.keys() != own.keys():
         raise ValueError(
@@ -74,6 +87,8 @@ def _rates(own: Params, given: Any) -> Rates:
             f"{sorted(rates.keys() ^ own.keys())}"
         )
     for name, rate in rates.items():
+        if rate is not None and not isinstance(rate, Tensor):
+            rates = rates | {name: _checked_rate(f"fast_lr of {name}", rate, -math.inf)}
         shape, parameter = tuple(getattr(rate, "shape", ())), tuple(own[name].shape)
         if shape not in ((), parameter):
             raise ValueError(
@@ -82,15 +97,14 @@ def _rates(own: Params, given: Any) -> Rates:
     return rates
 
 
-def _check_rate(rate: Any) -> None:
-    """Raise unless one ``rate`` for all parameters is a number of 0 or more."""
+def _checked_rate(name: str, rate: Any, least: float) -> Any:
+    """One ``rate``, a scalar tensor or a float, if it is a number from ``least``."""
     if getattr(rate, "shape", ()) != ():
-        raise ValueError(f"fast_lr: expected one rate, got shape {tuple(rate.shape)}")
-    if isinstance(rate, Tensor):
-        if torch.compiler.is_compiling():
-            return
-        try:
-            rate = rate.item()
-        except RuntimeError:  # inside of a vmap over rates, which has many values
-            return
-    check_number("fast_lr", rate, 0)
+        raise ValueError(f"{name}: expected one rate, got shape {tuple(rate.shape)}")
+    if not isinstance(rate, Tensor):
+        check_number(name, rate, least)
+        return float(rate)
+    if not torch.compiler.is_compiling():
+        with suppress(RuntimeError):  # inside of a vmap over rates, it has many values
+            check_number(name, rate.item(), least)
+    return rate

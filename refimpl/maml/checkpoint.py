@@ -91,7 +91,8 @@ def load_checkpoint(
     was made by another model or with other ``settings``.
     """
     tensors, note = load_tensors(path)
-    if note.keys() != {"settings", "history"}:
+    parts = {"loss", "validation", "meta_lr", "trace"}
+    if note.keys() != {"settings", "history"} or note["history"].keys() != parts:
         raise ValueError(f"checkpoint: {path} was not written by meta_train")
     for name, value in settings.items():
         if (made_with := note["settings"].get(name)) != value:
@@ -122,5 +123,8 @@ def _load(
     saved = {n: t for n, t in tensors.items() if not n.startswith("optimizer.")}
     kinds = [{n: (t.shape, t.dtype) for n, t in each.items()} for each in (own, saved)]
     if kinds[0] != kinds[1]:
-        raise ValueError(f"{argument}: {path} holds the parameters of another model")
+        other = sorted(own.keys() ^ saved.keys())[:3] or "other shapes or types"
+        raise ValueError(
+            f"{argument}: {path} holds the parameters of another model, see {other}"
+        )
     modules.load_state_dict(saved)

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from refimpl.maml.arguments import LossFn, Params
-from refimpl.maml.check_model import check_model
+from refimpl.maml.arguments import LossFn, Params, check_loss_fn
+from refimpl.maml.check_model import check_learner
 from refimpl.maml.forward import forward, score
 from refimpl.maml.inner import inner_loop
 from refimpl.maml.losses import mse
@@ -37,8 +37,8 @@ def predict(
     Raises
     ------
     TypeError, ValueError
-        As :func:`adapt`, :func:`check_model` and :func:`over_tasks`, before any task is
-        adapted to.
+        As :func:`adapt`, :func:`check_learner` and :func:`over_tasks`, before any task
+        is adapted to.
     """
     inner |= {"loss_fn": loss_fn, "num_steps": num_steps}
     _check(model, params, batch, inner)
@@ -72,6 +72,8 @@ def evaluate(
     *_, query_x, _, query_mask = as_tensors(batch, params)
     if empty := (query_mask.sum(dim=1) == 0).nonzero().flatten().tolist():
         raise ValueError(f"batch: expected queries of each task, none of {empty}")
+    if metric is not None:
+        check_loss_fn("metric", metric)
     _check(model, params, batch, inner)
     name, judge = ("metric", metric) if metric else ("loss_fn", loss_fn)
 
@@ -91,7 +93,7 @@ def _check(model: nn.Module, params: Params, batch: TaskBatch, inner: Any) -> No
     """Raise, before any task is adapted to, what ``inner_loop`` and the model would."""
     x, y, mask = (t[0] for t in as_tensors(batch, params)[:3])
     next(inner_loop(model, params, x, y, mask, **inner))
-    check_model(model, params, batch)
+    check_learner(model, params, batch, inner["loss_fn"])
 
 
 def _predictions(

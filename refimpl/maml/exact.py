@@ -63,17 +63,14 @@ def _embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Tensor:
-    """As :func:`torch.nn.functional.embedding`: rows [..., D] of ``weight`` [V, D].
+    """As its namesake: rows [..., D] of ``weight`` [V, D].
 
-    Raises a ValueError if rows should be shortened in place, or counted.
-    """
+    Raises a ValueError if rows should be shortened in place, or counted."""
     if max_norm is not None or scale_grad_by_freq:
         raise ValueError("model: expected an embedding without max_norm and counts")
     if padding_idx is not None:
-        padding = torch.arange(len(weight), device=weight.device) == (
-            padding_idx % len(weight)
-        )
-        weight = torch.where(padding[:, None], weight.detach(), weight)
+        rows = torch.arange(len(weight), device=weight.device)[:, None]
+        weight = torch.where(rows == padding_idx % len(weight), weight.detach(), weight)
     return F.embedding(input, weight)
 
 
@@ -90,7 +87,7 @@ def _embedding_bag(
     Raises a ValueError if bags have offsets or padding, or rows should be changed.
     """
     unlike = ("offsets", "padding_idx", "max_norm", "scale_grad_by_freq")
-    if given := [n for n in unlike if not (others[n] is None or others[n] is False)]:
+    if given := [n for n in unlike if others[n] not in (None, False)]:
         raise ValueError(f"model: expected bags [K, L] without {given}")
     rows = F.embedding(input, weight)
     if per_sample_weights is not None:
@@ -116,23 +113,34 @@ def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
     return x if bias is None else x + bias
 
 
+def _refused(*args: Any, **kwargs: Any) -> Any:
+    raise ValueError(
+        "model: expected layer_norm, instance_norm and embedding from "
+        "torch.nn.functional: those of torch itself have wrong second derivatives"
+    )
+
+
+OURS: dict[Any, Callable] = {
+    torch.layer_norm: _refused,
+    torch.native_layer_norm: _refused,
+    torch.instance_norm: _refused,
+    torch.embedding: _refused,
+    F.layer_norm: _layer_norm,
+    F.instance_norm: _instance_norm,
+    F.embedding: _embedding,
+    F.embedding_bag: _embedding_bag,
+}
+for _kernel in (torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu):
+    OURS[_kernel] = _without_cudnn(_kernel)
+
+
 class _Replaced(TorchFunctionMode):
     """Calls of these functions of PyTorch's become calls of ours."""
-
-    ours: dict[Any, Callable] = {
-        F.layer_norm: _layer_norm,
-        F.instance_norm: _instance_norm,
-        F.embedding: _embedding,
-        F.embedding_bag: _embedding_bag,
-    } | {
-        kernel: _without_cudnn(kernel)
-        for kernel in (torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu)
-    }
 
     def __torch_function__(
         self, func: Callable, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        return self.ours.get(func, func)(*args, **(kwargs or {}))
+        return OURS.get(func, func)(*args, **(kwargs or {}))
 
 
 @contextmanager

@@ -1,10 +1,12 @@
-"""A model and a loss of the user's own, called for one set of examples, and checked."""
+"""A model, a loss and a rule of the user's own, called and checked."""
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from refimpl.maml.arguments import LossFn, Params
+from refimpl.maml.arguments import InnerRule, LossFn, Params
 
 
 def forward(model: nn.Module, params: Params, x: Tensor) -> Tensor:
@@ -62,6 +64,22 @@ def score(
         got = type(value).__name__ if shape is None else f"shape {tuple(shape)}"
         raise TypeError(f"{name}: expected it to return a scalar tensor, got {got}")
     return value
+
+
+def stepped(
+    rule: InnerRule, params: Params, grads: Params, rates: Params, memory: Any
+) -> tuple[Params, Any]:
+    """``params`` [...] after a step of ``rule``, and what it remembers.
+
+    ``grads``, ``rates`` and ``memory`` are what it is given. A TypeError if it does not
+    return parameters by name, and a memory.
+    """
+    made = rule(params, grads, rates, memory)
+    if not isinstance(made, tuple) or len(made) != 2 or not isinstance(made[0], dict):
+        raise TypeError(f"rule: expected it to return (parameters, memory), got {made}")
+    if unknown := made[0].keys() - params.keys():
+        raise TypeError(f"rule: expected parameters by their names, got {unknown}")
+    return params | made[0], made[1]
 
 
 def _state(buffer: Tensor) -> tuple[int, int]:

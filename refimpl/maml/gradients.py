@@ -3,18 +3,17 @@
 import math
 from collections.abc import Callable
 from operator import itemgetter
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad
+from torch.func import functional_call
 
 from refimpl.checks import check_count
-from refimpl.maml.arguments import FastLr, Params
+from refimpl.maml.arguments import FastLr
+from refimpl.maml.compiled import Trained, compiled
 from refimpl.tasks import TaskBatch
 
-Trained = dict[str, Params]  #: what the outer loop moves, of "model" and "fast_lr"
 #: More unrolled steps than this take PyTorch minutes to compile.
 MOST_COMPILED = 10
 
@@ -35,15 +34,19 @@ def meta_gradient(
     ``tasks_at_once`` and ``compile`` are as for :func:`meta_train`, with its errors.
     """
     moved = [p for named in trained.values() for p in named.values()]
-    frozen = {n: p for n, p in model.named_parameters() if not p.requires_grad}
+    every = dict(model.named_parameters())
 
     def share(trained: Trained, some: Any, tasks: int) -> tuple[Tensor, Tensor]:
         """What ``some`` of a batch's ``tasks`` add to the mean; and their losses."""
         rates: Any = fast_lr
         if isinstance(fast_lr, nn.Module):
             rates = functional_call(fast_lr, trained["fast_lr"], ())
-        params = frozen | trained["model"]
+        params = every | trained["model"]
         losses = objective(model, params, some, fast_lr=rates, **settings)
+        size = len(some.query_mask)
+        if not isinstance(losses, Tensor) or losses.shape != (size,):
+            got = getattr(losses, "shape", type(losses).__name__)
+            raise TypeError(f"objective: expected a tensor of {size} losses, got {got}")
         return losses.sum() / tasks, losses
 
     def eager(some: TaskBatch, tasks: int) -> Tensor:
@@ -51,51 +54,39 @@ def meta_gradient(
         mean.backward()
         return losses.detach()
 
-    backward = _compiled(share, trained, settings["num_steps"]) if compile else eager
+    if compile:
+        check_count("num_steps", settings["num_steps"], 0, MOST_COMPILED)
+    backward = compiled(share, trained) if compile else eager
+    unused: list[Tensor] | None = None  # it is the first iteration that shows them
 
     def gradient(batch: TaskBatch) -> Tensor:
+        nonlocal unused
         for parameter in moved:
             parameter.grad = None
         tasks, size = len(batch), tasks_at_once or len(batch)
         parts = [slice(i, i + size) for i in range(0, tasks, size)]
         some = [batch.map(itemgetter(p)) for p in parts] if len(parts) > 1 else [batch]
-        return torch.cat([backward(own, tasks) for own in some])
+        step = eager if unused is None else backward
+        losses = torch.cat([step(own, tasks) for own in some])
+        if unused is None:
+            unused = [p for p in moved if p.grad is None]
+            rates = trained.get("fast_lr", {}).values()
+            if rates and all(rate.grad is None for rate in rates):
+                raise ValueError("fast_lr: expected an objective that trains its rates")
+        for parameter in unused:  # compiled, they get zeros, which some optimizers use
+            parameter.grad = None
+        return losses
 
     return gradient
 
 
-def _compiled(
-    share: Callable, trained: Trained, num_steps: int
-) -> Callable[[TaskBatch, int], Tensor]:
-    """``share`` with its gradient, compiled: adds to every .grad, returns losses."""
-    check_count("num_steps", num_steps, 0, MOST_COMPILED)
-    # At each call PyTorch would ask whether any of some hundred functions of modules,
-    # its own and ours, has been replaced: a tenth of the time.
-    keep: dict[str, Any] = {
-        "guard_filter_fn": torch.compiler.skip_guard_on_globals_unsafe
-    }
-    gradients = torch.compile(grad(share, has_aux=True), options=keep)
-
-    def backward(some: TaskBatch, tasks: int) -> Tensor:
-        from torch._dynamo.exc import TorchDynamoException  # takes seconds to import
-
-        now = {k: {n: p.detach() for n, p in v.items()} for k, v in trained.items()}
-        tensors = {k: torch.as_tensor(a) for k, a in vars(some).items()}
-        arrays = SimpleNamespace(**tensors)  # a TaskBatch, but for its checks
-        try:
-            grads, losses = gradients(now, arrays, tasks)
-        except TorchDynamoException as error:
-            raise RuntimeError(
-                "compile: PyTorch could not compile the step. It needs a C++ compiler, "
-                "such as g++; without one, leave compile=False"
-            ) from error
-        for prefix, named in trained.items():
-            for name, parameter in named.items():
-                own = grads[prefix][name]
-                parameter.grad = own if parameter.grad is None else parameter.grad + own
-        return losses
-
-    return backward
+def check_parameters(moved: list[Tensor]) -> None:
+    """Raise a FloatingPointError if a parameter of ``moved`` [...] is not finite."""
+    if not all(parameter.isfinite().all() for parameter in moved):
+        raise FloatingPointError(
+            "meta_train: the parameters are not finite after the last iteration; try "
+            "a smaller meta_lr"
+        )
 
 
 def mean_loss(iteration: int, losses: Tensor, moved: list[Tensor]) -> float:

@@ -3,7 +3,9 @@
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from torch import nn
 
 from refimpl.checks import check_count
@@ -20,14 +22,28 @@ class History:
     validation: list[tuple[int, float]] = field(default_factory=list)
 
 
+def ends(answer: Any) -> bool:
+    """Whether a callback's ``answer`` ends training; a TypeError if it is no bool."""
+    if not isinstance(answer, bool | np.bool_ | None):
+        raise TypeError(f"callback: expected it to return a bool, got {answer!r}")
+    return bool(answer)
+
+
 class KeepBest:
     """A callback that keeps in ``path`` the ``modules`` of the lowest validation score.
 
     ``meta_train(..., validate=..., callback=KeepBest(path, 5, model=model))`` ends when
     ``patience`` validations in a row were no better than the best before them (None:
-    never); :func:`load_trained` then reads ``path``. Learned rates are kept beside the
-    model by ``fast_lr=rates``. ``history`` is what ``meta_train`` reports. Raises a
-    TypeError or ValueError if ``patience`` is no number of validations.
+    never); a NaN is no score. The model itself then holds the last parameters, and
+    :func:`load_trained` reads the best from ``path``. Learned rates are kept beside
+    them if given, as ``fast_lr=rates``. ``history`` is what ``meta_train`` reports.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``patience`` is no number of validations, or there is no module to keep.
+    FileNotFoundError
+        If there is no folder for ``path``.
     """
 
     def __init__(
@@ -35,12 +51,16 @@ class KeepBest:
     ) -> None:
         if patience is not None:
             check_count("patience", patience, 1)
+        if not modules:
+            raise ValueError("modules: expected what to keep, as model=model")
         self.path, self.patience = Path(path), patience
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(f"path: no folder {self.path.parent}")
         self.modules = nn.ModuleDict(modules)
 
     def __call__(self, history: History) -> bool:
         """Write the file if the last score is the best; return whether to end."""
-        scores = [score for _, score in history.validation]
+        scores = [math.inf if math.isnan(s) else s for _, s in history.validation]
         best = min(range(len(scores)), key=scores.__getitem__, default=0)
         since = len(scores) - 1 - best
         if scores and since == 0 and history.validation[-1][0] == len(history.loss):

@@ -1,18 +1,20 @@
 """The inner loop: from one initialization to one task's own parameters."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from torch import Tensor, nn
 from torch.func import grad
 
-from refimpl.maml.arguments import FastLr, LossFn, Params, inner_rates
-from refimpl.maml.forward import forward, score
+from refimpl.maml.arguments import (
+    FastLr,
+    InnerRule,
+    LossFn,
+    Params,
+    inner_rates,
+)
+from refimpl.maml.forward import forward, score, stepped
 from refimpl.maml.losses import mse
-
-#: From parameters, gradients and rates, and what the rule remembers, None at first, to
-#: the parameters that have moved, and what it will remember.
-InnerRule = Callable[[Params, Params, Params, Any], tuple[Params, Any]]
 
 
 def sgd(
@@ -54,8 +56,7 @@ def inner_loop(
         grads = grad(support_loss)({n: params[n] for n in moving}, params)
         if first_order:
             grads = {n: g.detach() for n, g in grads.items()}
-        moved, memory = rule(params, grads, moving, memory)
-        params = params | moved
+        params, memory = stepped(rule, params, grads, moving, memory)
         yield params
 
 
@@ -94,14 +95,16 @@ def adapt(
         alpha. One number is the rate of every parameter whose ``requires_grad`` is
         True; the others hold still. A dict holds one rate for each parameter, a scalar
         or of its shape, or None: it holds still. A list of these has one entry for
-        each step. A module, such as :class:`LearnedRates`, returns one of these.
+        each step. A module, such as :class:`LearnedRates`, returns one of these. In a
+        dict rates may be negative, as Meta-SGD's are.
     num_steps : int
         k >= 0. With 0, ``params`` themselves are returned.
     first_order : bool
         Take the inner gradients for constants when the result is
         differentiated: no second derivatives (first-order MAML).
     rule : (params, grads, rates, memory) -> params, memory
-        What a step does; or :func:`momentum`, :func:`clipped`, or one of your own.
+        What a step does: :func:`momentum`, :func:`clipped`, or one of your own, which
+        may remember by ``memory`` alone, since tasks are computed together.
 
     Raises
     ------

@@ -43,12 +43,16 @@ def cross_entropy(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
     ``prediction`` [K, C] holds a logit for each of C classes, ``target`` [K] the number
     of the right one, ``mask`` [K] as for :func:`mse`. In nats. Raises a ValueError if
-    the shapes do not fit, and a TypeError if the targets are no integers.
+    the shapes do not fit, and a TypeError if the targets are no integers. An observed
+    target that is no class makes it NaN, since its value cannot be asked for here.
     """
     _check_classes(prediction, target, mask)
-    prediction = torch.where(mask[:, None] == 1, prediction, 0.0)  # its slope, too
-    each = nn.functional.cross_entropy(prediction, target, reduction="none")
-    return torch.where(mask == 1, each, 0.0).sum() / mask.sum().clamp(min=1)
+    observed = mask == 1
+    prediction = torch.where(observed[:, None], prediction, 0.0)  # its slope, too
+    known = target.clamp(0, prediction.shape[1] - 1)
+    each = nn.functional.cross_entropy(prediction, known, reduction="none")
+    each = torch.where(target == known, each, torch.nan)
+    return torch.where(observed, each, 0.0).sum() / mask.sum().clamp(min=1)
 
 
 def accuracy(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:

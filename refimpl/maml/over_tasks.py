@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.func import vmap
@@ -66,7 +67,8 @@ def each(
             return side_by_side(*tensors)
         except Exception as error:
             reason = error
-        function(*[t[0] for t in tensors])  # raises what has nothing to do with vmap
+        for row in zip(*tensors, strict=True):
+            function(*row)  # raises what has nothing to do with vmap
     told = str(reason).partition("\n")[0].partition(". ")[0]
     raise RuntimeError(
         "model, loss_fn or metric: PyTorch cannot compute many tasks side by side "
@@ -82,7 +84,9 @@ def as_tensors(batch: TaskBatch, params: Params) -> list[Tensor]:
     """
     if not all(hasattr(batch, name) for name in NAMES):
         raise TypeError(f"batch: expected a TaskBatch, got {type(batch).__name__}")
-    like = next(iter(params.values()))
+    like = next(p for p in params.values() if p.is_floating_point())
     arrays = [getattr(batch, name) for name in NAMES]
+    if isinstance(arrays[0], np.ndarray):
+        arrays = [np.ascontiguousarray(array) for array in arrays]  # if turned round
     tensors = [torch.as_tensor(array, device=like.device) for array in arrays]
     return [t.to(like.dtype if t.is_floating_point() else torch.int64) for t in tensors]

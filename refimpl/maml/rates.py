@@ -26,7 +26,9 @@ class LearnedRates(nn.Module):
             raise ValueError(f"initial: expected a rate greater than 0, got {initial}")
         self.names = [name for name, _ in model.named_parameters()]
         self.moving = [name for name, p in model.named_parameters() if p.requires_grad]
-        logs = torch.full((len(self.moving),), math.log(initial))
+        kinds = {p.dtype for p in model.parameters() if p.is_floating_point()}
+        kind = torch.float64 if torch.float64 in kinds else torch.float32
+        logs = torch.full((len(self.moving),), math.log(initial), dtype=kind)
         self.log_rates = nn.Parameter(logs)
 
     def forward(self) -> Rates:
@@ -59,14 +61,16 @@ class EachStep(nn.Module):
 
     ``EachStep(LearnedRates, 5, model, 0.01)`` has a rate for every parameter tensor and
     step, as MAML++ (Antoniou, Edwards & Storkey 2019); ``kind`` may be
-    :class:`MetaSGD`, ``given`` is what it is made of. A TypeError or ValueError if
-    ``num_steps`` is no number of steps.
+    :class:`MetaSGD`, ``given`` and ``named`` are what it is made of. A
+    TypeError or ValueError if ``num_steps`` is no number of steps.
     """
 
-    def __init__(self, kind: type[nn.Module], num_steps: int, *given: Any) -> None:
+    def __init__(
+        self, kind: type[nn.Module], num_steps: int, *given: Any, **named: Any
+    ) -> None:
         super().__init__()
         check_count("num_steps", num_steps, 1)
-        self.steps = nn.ModuleList([kind(*given) for _ in range(num_steps)])
+        self.steps = nn.ModuleList([kind(*given, **named) for _ in range(num_steps)])
 
     def forward(self) -> list[Rates]:
         return [rates() for rates in self.steps]

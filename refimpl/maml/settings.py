@@ -1,71 +1,81 @@
-"""What a checkpoint says of its run, so that another run is not taken for it."""
+"""What ``meta_train`` is given: checked, and told so that runs can be compared."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from refimpl.checks import check_number
+from refimpl.checks import check_count, check_number
 from refimpl.maml.arguments import inner_rates
-from refimpl.tasks import TaskBatch
+from refimpl.maml.history import KeepBest
+
+COUNTS = {"iterations": 0, "seed": 0, "validate_every": 1, "checkpoint_every": 1}
+COUNTS |= {"tasks_at_once": 1}
+FUNCTIONS = ("loss_fn", "objective", "rule")
 
 
-def described_settings(given: dict[str, Any]) -> dict[str, Any]:
-    """The arguments ``given`` to ``meta_train`` as JSON has them; equal if runs are.
+def check_settings(given: dict[str, Any]) -> None:
+    """Raise if an argument ``given`` to ``meta_train`` is not what it should be.
 
-    Functions go by their names; what they compute is compared by :func:`trace`.
-    Raises a TypeError or ValueError if one is not what it should be.
+    A TypeError or ValueError names it; a FileNotFoundError says that there is no folder
+    for the checkpoint.
     """
-    model, inner = given["model"], ("loss_fn", "fast_lr", "num_steps")
-    own = {name: given[name] for name in inner}
-    params = dict(model.named_parameters())
-    inner_rates(model, params, **own)
-    functions = ("loss_fn", "objective", "rule", "optimizer")
-    for name in functions:
+    model, path = given["model"], given["checkpoint"]
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model: expected a torch.nn.Module, got {model!r}")
+    for name in ("tasks", *FUNCTIONS, "optimizer", "validate", "callback"):
+        if not callable(given[name]) and given[name] is not None:
+            raise TypeError(f"{name}: expected a function, got {given[name]!r}")
+    for name in FUNCTIONS:
         if isinstance(given[name], nn.Module) and _trainable(given[name].parameters()):
             raise ValueError(
                 f"{name}: its parameters would not be trained; freeze them "
                 "(requires_grad_(False)), or train them in a loop of your own"
             )
-    clip = given["max_grad_norm"]
-    if clip is not None:
-        check_number("max_grad_norm", clip, 0)
-    trained = [n for n, p in model.named_parameters() if p.requires_grad]
+    parameters = [*model.parameters()]
+    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in parameters):
+        raise ValueError("model: call it once with an example: it has lazy layers")
+    if not _trainable(parameters):
+        raise ValueError("model: expected a parameter whose requires_grad is True")
+    for name, least in COUNTS.items():
+        if given[name] is not None or name not in ("tasks_at_once",):
+            check_count(name, given[name], least)
+    if given["max_grad_norm"] is not None:
+        check_number("max_grad_norm", given["max_grad_norm"], 0)
+    inner = {name: given[name] for name in ("loss_fn", "fast_lr", "num_steps")}
+    inner_rates(model, dict(model.named_parameters()), **inner)
+    if isinstance(given["callback"], KeepBest) and given["validate"] is None:
+        raise ValueError("validate: expected a score for KeepBest to go by, got None")
+    if path and Path(path).is_dir():
+        raise ValueError(f"checkpoint: expected a file, {path} is a folder")
+    if path and not Path(path).parent.is_dir():
+        raise FileNotFoundError(f"checkpoint: no folder {Path(path).parent}")
+
+
+def described_settings(
+    given: dict[str, Any], optimizer: torch.optim.Optimizer
+) -> dict[str, Any]:
+    """The arguments ``given`` to ``meta_train`` as JSON has them; equal if runs are.
+
+    Functions go by their names: what they compute, :func:`resume` compares. The
+    ``optimizer`` goes by its settings but for the rate.
+    """
+    model, clip = given["model"], given["max_grad_norm"]
+    defaults = {n: v for n, v in optimizer.defaults.items() if n != "lr"}
     return {
         "model": repr(model),
-        "trained": trained,
+        "trained": [n for n, p in model.named_parameters() if p.requires_grad],
         "num_steps": int(given["num_steps"]),
         "fast_lr": _described_rates(given["fast_lr"]),
         "seed": int(given["seed"]),
         "first_order": bool(given["first_order"]),
         "max_grad_norm": None if clip is None else float(clip),
         "compile": bool(given["compile"]),
-    } | {name: _name(given[name]) for name in functions}
-
-
-def trace(batch: TaskBatch, losses: Tensor) -> dict[str, list[float]]:
-    """What a run computes: the means of the arrays of ``batch``, and ``losses`` [M]."""
-    arrays = [torch.as_tensor(array).double() for array in vars(batch).values()]
-    return {"tasks": [a.mean().item() for a in arrays], "losses": losses.tolist()}
-
-
-def check_trace(path: Path, saved: dict[str, Any], now: dict[str, Any]) -> None:
-    """Raise a ValueError if the trace ``saved`` in ``path`` is not that of ``now``."""
-    for part, meant in (
-        ("tasks", "tasks"),
-        ("losses", "loss_fn, objective, rule or the model's forward"),
-    ):
-        old, new = saved[part], now[part]
-        if len(old) != len(new) or not np.allclose(old, new, 1e-3, 1e-6, True):
-            raise ValueError(
-                f"checkpoint: {path} was made with other {meant}: what was computed "
-                "for its last iteration, this run computes otherwise; use another "
-                "file, or delete this one"
-            )
+        "optimizer": f"{type(optimizer).__name__} {defaults}",
+    } | {name: _name(given[name]) for name in FUNCTIONS}
 
 
 def _described_rates(fast_lr: Any) -> Any:
@@ -84,7 +94,7 @@ def _described_rates(fast_lr: Any) -> Any:
     return fast_lr.double().tolist()
 
 
-def _trainable(parameters: Any) -> bool:
+def _trainable(parameters: Iterable[nn.Parameter]) -> bool:
     return any(parameter.requires_grad for parameter in parameters)
 
 

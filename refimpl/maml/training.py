@@ -12,16 +12,22 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from refimpl.checks import check_count
+from refimpl.checks import check_number
 from refimpl.maml.arguments import FastLr, LossFn
-from refimpl.maml.check_model import check_model
-from refimpl.maml.checkpoint import load_checkpoint, save_checkpoint
-from refimpl.maml.gradients import Trained, mean_loss, meta_gradient
-from refimpl.maml.history import History
+from refimpl.maml.check_model import check_learner
+from refimpl.maml.checkpoint import save_checkpoint
+from refimpl.maml.gradients import (
+    Trained,
+    check_parameters,
+    mean_loss,
+    meta_gradient,
+)
+from refimpl.maml.history import History, ends
 from refimpl.maml.inner import InnerRule, sgd
 from refimpl.maml.losses import mse
 from refimpl.maml.outer import task_losses
-from refimpl.maml.settings import check_trace, described_settings, trace
+from refimpl.maml.resuming import resume, trace
+from refimpl.maml.settings import check_settings, described_settings
 from refimpl.tasks import TaskBatch
 
 ADAM = partial(torch.optim.Adam, fused=True)
@@ -67,7 +73,8 @@ def meta_train(
         The inner loop, as for :func:`adapt`. Rates given as a module, such as
         :class:`LearnedRates`, are learned together with theta.
     meta_lr : float, or iteration -> float, from 0
-        beta, the learning rate; a function of the iteration is a schedule.
+        beta, the learning rate; a function of the iteration is a schedule, for all
+        groups of an optimizer alike.
     iterations : int
         Outer steps in all, including those before resuming.
     seed : int
@@ -82,14 +89,13 @@ def meta_train(
     tasks_at_once : int, optional
         The gradients of so many tasks at a time are added up: the same, in less memory.
     compile : bool
-        With :func:`torch.compile`, equal within rounding: a wait at first, then some
-        three times as fast for small networks of linear layers, hardly faster for
-        convolutions. At most ten inner steps, whose compilation takes long.
+        With :func:`torch.compile`: a wait at first, then several times as fast for
+        small networks of linear layers, hardly faster for convolutions. The same
+        within rounding, and for at most ten inner steps.
     validate, validate_every : () -> float, int
         Called every so many iterations; its score is recorded.
     callback : History -> bool or None, optional
-        Called after each iteration; training ends if it returns True, as
-        :class:`KeepBest` does.
+        Training ends if it returns True after an iteration, as :class:`KeepBest` does.
     checkpoint, checkpoint_every : path, int
         A safetensors file, written whole every so many iterations and at the
         end. If it is there, training goes on from it, and ends exactly where an
@@ -103,7 +109,7 @@ def meta_train(
         If a loss or the meta-gradient is NaN or infinite, before that step is
         taken; the message names the iteration and the tasks.
     TypeError, ValueError, RuntimeError
-        As :func:`adapt` and :func:`check_model`; if a count is not what it should be;
+        As :func:`adapt` and :func:`check_learner`; if a count is not what it should be;
         ``tasks`` does not return a TaskBatch; something that is not trained has
         parameters that want to be; the checkpoint belongs to another run or a longer
         one; PyTorch cannot compile.
@@ -111,12 +117,7 @@ def meta_train(
         If there is no folder for the checkpoint.
     """
     given = locals()
-    check_count("iterations", iterations, 0)
-    check_count("validate_every", validate_every, 1)
-    if tasks_at_once is not None:
-        check_count("tasks_at_once", tasks_at_once, 1)
-    check_count("checkpoint_every", checkpoint_every, 1)
-    settings = described_settings(given)
+    check_settings(given)
     modules = nn.ModuleDict({"model": model})
     if isinstance(fast_lr, nn.Module):
         modules["fast_lr"] = fast_lr
@@ -127,9 +128,12 @@ def meta_train(
     moved = [p for named in trained.values() for p in named.values()]
 
     def rate(iteration: int) -> float:
-        return float(meta_lr(iteration) if callable(meta_lr) else meta_lr)
+        value = meta_lr(iteration) if callable(meta_lr) else meta_lr
+        check_number("meta_lr", value, 0)
+        return float(value)
 
     outer, history = optimizer(moved, lr=rate(0)), History()
+    settings = described_settings(given, outer)
     inner = {"loss_fn": loss_fn, "num_steps": num_steps, "first_order": first_order}
     inner |= {"rule": rule} if rule is not sgd else {}
     backward = meta_gradient(
@@ -150,20 +154,10 @@ def meta_train(
             return backward(batch)
 
     path = Path(checkpoint) if checkpoint else None
-    if path and not path.parent.is_dir():
-        raise FileNotFoundError(f"checkpoint: no folder {path.parent}")
     if path and path.exists():
-        before = {name: t.clone() for name, t in modules.state_dict().items()}
-        saved = load_checkpoint(path, modules, trained, outer, settings)
-        history = History(saved["loss"], [(i, v) for i, v in saved["validation"]])
-        last = len(history.loss) - 1
-        batch = draw(last)
-        try:
-            check_trace(path, saved["trace"], trace(batch, losses_of(last, batch)))
-        except ValueError:
-            modules.load_state_dict(before)
-            raise
-        if (old := saved["meta_lr"]) != (new := rate(last + 1)):
+        state = modules, trained, outer, settings
+        history, old = resume(path, *state, draw, losses_of)
+        if old != (new := rate(len(history.loss))):
             print(f"meta_train: goes on with meta_lr {new}, {path} had {old}")
     if (done := len(history.loss)) > iterations:
         raise ValueError(
@@ -176,7 +170,7 @@ def meta_train(
     for iteration in (bar := tqdm(range(done, iterations), desc="meta-training")):
         batch = draw(iteration)
         if num_steps and not history.loss:
-            check_model(model, dict(model.named_parameters()), batch)
+            check_learner(model, dict(model.named_parameters()), batch, loss_fn)
         losses = losses_of(iteration, batch)
         mean = mean_loss(iteration, losses, moved)
         if max_grad_norm is not None:
@@ -191,7 +185,9 @@ def meta_train(
         if validate is not None and done % validate_every == 0:
             history.validation.append((done, float(validate())))
             bar.set_postfix(validation=f"{history.validation[-1][1]:.4f}")
-        if callback is not None and callback(history):
+        if done == iterations:
+            check_parameters(moved)
+        if callback is not None and ends(callback(history)):
             break
         if path and (done % checkpoint_every == 0 or done == iterations):
             now = vars(history) | {"meta_lr": rate(done)}

@@ -296,7 +296,7 @@ def test_without_a_compiler_compile_says_so(tmp_path):
         "from refimpl.maml import meta_train, mlp\n"
         "from refimpl.tasks import SinusoidTasks\n"
         "meta_train(mlp(1, 3, 1, seed=0), lambda rng: SinusoidTasks().sample("
-        "2, 2, 2, rng), 1, iterations=1, seed=0, compile=True)\n"
+        "2, 2, 2, rng), 1, iterations=2, seed=0, compile=True)\n"
     )
     environment = os.environ | {
         "CXX": "no-such-compiler",
