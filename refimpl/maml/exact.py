@@ -87,7 +87,7 @@ def _embedding_bag(
     Raises a ValueError if bags have offsets or padding, or rows should be changed.
     """
     unlike = ("offsets", "padding_idx", "max_norm", "scale_grad_by_freq")
-    if given := [n for n in unlike if others[n] not in (None, False)]:
+    if given := [n for n in unlike if not (others[n] is None or others[n] is False)]:
         raise ValueError(f"model: expected bags [K, L] without {given}")
     rows = F.embedding(input, weight)
     if per_sample_weights is not None:
