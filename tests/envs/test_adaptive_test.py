@@ -205,6 +205,7 @@ def test_the_same_seed_gives_the_same_sessions():
     assert (play(3) != play(4)).any()
 
 
+@pytest.mark.filterwarnings("ignore:.*A Box observation space m")  # as it must have
 def test_the_single_environment_passes_gymnasiums_check():
     # The check also draws an action in one session and takes it in another, where it
     # must happen not to be in the target: of three items one is. The seed sees to it.
