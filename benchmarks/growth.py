@@ -42,7 +42,7 @@ NUM_STEPS = 5
 DEGREES = {"linear": 1, "quadratic": 2, "cubic": 3, "quartic": 4}
 
 
-def maml(children: GrowthTasks, seed: int, iterations: int):
+def maml(children: GrowthTasks, seed: int, iterations: int, first_order: bool = False):
     """Meta-train as chapter 3.1 does.
 
     Returns a function from batch to predictions, and the training's History.
@@ -65,6 +65,7 @@ def maml(children: GrowthTasks, seed: int, iterations: int):
         rates,
         iterations=iterations,
         seed=seed,
+        first_order=first_order,
         validate=lambda: (
             np.mean([rmse(predictor(b), b) ** 2 for b in validation]) ** 0.5
         ),

@@ -87,6 +87,21 @@ def test_sinusoid(tmp_path):
     assert all(tensor.shape == shapes[name] for name, tensor in made.items())
 
 
+def test_first_order(tmp_path):
+    waves = ["--iterations", 2, "--seeds", 1, "--eager"]
+    children = ["--children-iterations", 50, "--children-seeds", 1]
+    run("benchmarks.first_order", *waves, *children, "--out", tmp_path)
+    made, committed = made_and_committed(tmp_path, "first_order_children.csv")
+    assert [*made] == [*committed]
+    assert made["rmse"][0] == pytest.approx(committed["rmse"][0], abs=0.01)
+
+    name = "first_order_waves.safetensors"
+    made, _ = load_tensors(tmp_path / name)
+    committed, _ = load_tensors(RESULTS / name)
+    shapes = {name: tensor.shape for name, tensor in committed.items()}
+    assert {name: tensor.shape for name, tensor in made.items()} == shapes
+
+
 def test_replication(tmp_path):
     sizes = ["--iterations", 2, "--seeds", 1, "--shots", 5]
     run("benchmarks.replication", *sizes, "--out", tmp_path)
