@@ -8,12 +8,11 @@ or replaced at a time (VARIANTS says how). Then on CartPole-v1 with its rewards 
 a factor, and on MountainCar-v0, whose observations are small numbers, with and without
 normalizing (SCALES says how). Writes to benchmarks/results
 
-ppo_ablation.csv         for each environment, variant and seed: the mean return of
-                         20 new episodes of the likeliest actions after training,
-                         and the mean return of all episodes of the training, which
-                         tells how fast and how steadily it went
-ppo_ablation_curves.csv  the mean return of the last 100 episodes along the way
-ppo_scales.csv           the same as the first, for the other two
+ppo_ablation.csv  for each environment, variant and seed: the mean return of 20 new
+                  episodes of the likeliest actions after training; and the mean over
+                  the steps of the training of the return of a step's episode, which
+                  tells how fast and how steadily it went
+ppo_scales.csv    for the other two, the first of these
 """
 
 from __future__ import annotations
@@ -31,12 +30,11 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from gymnasium.wrappers.vector import TransformReward
+from gymnasium.wrappers.vector import RecordEpisodeStatistics, TransformReward
 
 from benchmarks.results_file import RESULTS, write_table
 from refimpl.ppo import (
     ActorCritic,
-    History,
     adapt_beta,
     evaluate,
     objectives,
@@ -45,6 +43,7 @@ from refimpl.ppo import (
     training,
     update,
 )
+from refimpl.ppo.objectives import Batch, Loss, mean, ppo_loss
 from refimpl.ppo.rollout import Collector, Rollout
 
 # Of rollout_steps x envs steps are made minibatches, in each of the epochs.
@@ -124,6 +123,23 @@ def as_they_are(advantages: Any, valid: Any = None) -> tf.Tensor:
     return tf.where(valid, advantages, 0)
 
 
+def values_clipped(
+    surrogate: Callable, c1: Any, c2: Any, policy: Any, batch: Batch, epsilon: Any
+) -> Loss:
+    """PPO's loss; a value gains nothing by moving more than ``epsilon`` in an update.
+
+    Per step the larger of (V - return)^2 and the same with V clipped around the value
+    at the time of acting, which is the return less the advantage.
+    """
+    found = ppo_loss(surrogate, c1, c2, policy, batch, epsilon)
+    values, old = policy(batch.observations)[1], batch.returns - batch.advantages
+    near = old + tf.clip_by_value(values - old, -epsilon, epsilon)
+    far = tf.maximum(tf.abs(values - batch.returns), tf.abs(near - batch.returns))
+    value_loss = mean(tf.square(far), batch.valid)
+    total = found.total + c1 * (value_loss - found.value_loss)
+    return found._replace(total=total, value_loss=value_loss)
+
+
 # Each a change of train's arguments; or of the environments, the policy, or a part.
 VARIANTS: dict[str, dict[str, Any]] = {
     "all details": {},
@@ -137,6 +153,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "stop at a KL of 0.02 in place of clipping": {
         "train": {"surrogate": unclipped, "max_kl": 0.02}
+    },
+    "stop at a KL of 0.02 beside clipping": {"train": {"max_kl": 0.02}},
+    "values clipped": {"patch": partial(replaced, update, "ppo_loss", values_clipped)},
+    "rewards normalized": {"normalize": ["rewards"]},
+    "rewards normalized, values clipped": {
+        "normalize": ["rewards"],
+        "patch": partial(replaced, update, "ppo_loss", values_clipped),
     },
     "one epoch": {"train": {"epochs": 1}},
     "advantages not normalized": {
@@ -175,22 +198,24 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
 
 def run(
     name: str, variant: dict[str, Any], seed: int, steps: int
-) -> tuple[History, float]:
-    """Train once; the history, and the mean return of 20 new episodes."""
+) -> tuple[float, float]:
+    """Train once; the mean return of 20 new episodes, and over training's steps."""
     settings = SETTINGS[name] | variant.get("train", {})
     count = settings.pop("envs")
     mode = MODES.get(name, "sync")
     made = [
         gym.make_vec(name, num_envs=n, vectorization_mode=mode) for n in (count, 20)
     ]
-    envs = variant.get("envs", lambda envs: envs)(made[0])
+    ended = RecordEpisodeStatistics(made[0], buffer_length=steps)
+    envs = variant.get("envs", lambda envs: envs)(ended)
     policy = ActorCritic(envs, seed=seed, normalize=variant.get("normalize", []))
     variant.get("policy", lambda policy, seed: None)(policy, seed)
     updates = -(-steps // (count * settings["rollout_steps"]))
     settings |= {"updates": updates, "jit_compile": updates > 10}  # then it pays
     with variant.get("patch", contextlib.nullcontext)():
-        history = train(policy, envs, seed=seed, progress=False, **settings)
-    return history, float(evaluate(policy, made[1], seed=1000 + seed).mean())
+        train(policy, envs, seed=seed, progress=False, **settings)
+    final = evaluate(policy, made[1], seed=1000 + seed).mean()
+    return final, np.average(ended.return_queue, weights=ended.length_queue)
 
 
 def main(seeds: int, steps: dict[str, int], out: Path) -> None:
@@ -200,7 +225,6 @@ def main(seeds: int, steps: dict[str, int], out: Path) -> None:
     command = f"python -m benchmarks.ppo_ablation --seeds {seeds} --steps {sizes}"
     packages = ("tensorflow", "keras", "gymnasium", "numpy")
     tables: dict[str, list[dict]] = {"ppo_scales": [], "ppo_ablation": []}
-    curves = []
     plans = [("ppo_scales", *plan) for plan in SCALES.items()]
     plans += [("ppo_ablation", n, VARIANTS) for n in ("CartPole-v1", "Pendulum-v1")]
     for table, name, variants in plans:
@@ -208,22 +232,15 @@ def main(seeds: int, steps: dict[str, int], out: Path) -> None:
             if change.get("only", name) != name or name not in steps:
                 continue
             for seed in range(seeds):
-                history, final = run(name, change, seed, steps[name])
-                key = {"environment": name, "variant": variant, "seed": seed}
-                ended = [total for update in history.returns for total in update]
-                row = key | {"return": final, "training_return": np.mean(ended)}
+                final, over_steps = run(name, change, seed, steps[name])
+                row = {"environment": name, "variant": variant, "seed": seed}
+                row["return"] = final
+                if table == "ppo_ablation":
+                    row["training_return"] = over_steps
                 tables[table].append(row)
                 print(*row.values(), flush=True)
-                if table == "ppo_scales":
-                    continue
-                for k in np.linspace(0, len(history), 21).astype(int)[1:]:
-                    so_far = History(returns=history.returns[:k]).mean_return()
-                    point = {"steps": history.steps[k - 1], "return": so_far}
-                    curves.append(key | point)
-        path = out / f"{table}.csv"
-        write_table(path, pd.DataFrame(tables[table]), command, packages)
-    path = out / "ppo_ablation_curves.csv"
-    write_table(path, pd.DataFrame(curves), command, packages)
+    for table, rows in tables.items():
+        write_table(out / f"{table}.csv", pd.DataFrame(rows), command, packages)
 
 
 def size(text: str) -> tuple[str, int]:

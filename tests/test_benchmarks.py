@@ -11,12 +11,16 @@ from torch import nn
 from benchmarks import classroom
 from benchmarks.adaptive_test import greedy, load_policy, student_model
 from benchmarks.bandits import SETTINGS
+from benchmarks.ppo_ablation import values_clipped
 from benchmarks.tutor import crowd, gains_of_learned, load_policies
 from refimpl.baselines import play
 from refimpl.envs import AdaptiveTest
 from refimpl.envs.knowledge import MEDIAN
+from refimpl.envs.two_state import TwoStateVectorEnv
 from refimpl.maml import load_tensors, mlp, predict, sinusoid_network
+from refimpl.ppo import ActorCritic, clipped_surrogate
 from refimpl.ppo.checkpoint import load_arrays
+from refimpl.ppo.objectives import Batch, ppo_loss
 from refimpl.tasks import GrowthTasks, ResponseTasks, rmse
 from tools.forked import run_module as run
 
@@ -158,7 +162,7 @@ def test_ppo_speed(tmp_path):
 def test_ppo_ablation(tmp_path):
     sizes = ["--seeds", 1, "--steps", "CartPole-v1=1000"]
     run("benchmarks.ppo_ablation", *sizes, "--out", tmp_path)
-    for name in ("ppo_ablation.csv", "ppo_ablation_curves.csv", "ppo_scales.csv"):
+    for name in ("ppo_ablation.csv", "ppo_scales.csv"):
         made, committed = made_and_committed(tmp_path, name)
         assert [*made] == [*committed]
         assert set(made["environment"]) == {"CartPole-v1"}
@@ -169,6 +173,24 @@ def test_ppo_ablation(tmp_path):
         runs = committed.groupby(["environment", "variant"])["seed"]
         assert (runs.nunique() >= 3).all()
         assert committed["return"].notna().all()
+
+
+def test_ppo_ablations_clip_of_values_by_hand():
+    policy = ActorCritic(TwoStateVectorEnv(2), seed=0)
+    seen = np.eye(2, dtype=np.float32)
+    values = policy(seen)[1].numpy()
+    old, returns = values + np.float32([0.5, -0.5]), values - 1
+    log_prob = np.log([0.5, 0.5]).astype(np.float32)
+    batch = Batch(seen, np.array([0, 1]), log_prob, returns - old, returns, None)
+    # Off by 1. Clipped: the old one less 0.2, off by 1.3; plus 0.2, by 0.7.
+    for epsilon, squared in ((0.2, (1.3**2 + 1) / 2), (1.0, 1.0)):
+        found, plain = (
+            loss(clipped_surrogate, 0.5, 0.0, policy, batch, epsilon)
+            for loss in (values_clipped, ppo_loss)
+        )
+        assert float(found.value_loss) == pytest.approx(squared, rel=1e-5)
+        more = float(found.total - plain.total)
+        assert more == pytest.approx(0.5 * (squared - 1), abs=1e-5)
 
 
 def test_adaptive_test(tmp_path):
