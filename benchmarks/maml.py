@@ -14,9 +14,10 @@ compiled   the same through torch.compile, as meta_train(compile=True) does
 learn2learn, TorchOpt, higher
            the loop over tasks that their documentation shows
 
-Also benchmarks/results/maml_compile.csv: for which networks compiling pays, of linear
-layers (as above, 25 tasks) or of four convolutions (8 tasks of 5 images of 28 x 28):
-the seconds that compiling takes, and a meta-gradient's milliseconds without and with.
+Also benchmarks/results/maml_compile.csv, which is made alone if --tasks names none:
+for which networks compiling pays, of linear layers (as above, 25 tasks) or of four
+convolutions (8 tasks of 5 images of 28 x 28): the seconds that compiling takes, and a
+meta-gradient's milliseconds without and with.
 
 Libraries that are not installed are left out. Every gradient is compared with
 refimpl's before anything is timed.
@@ -231,6 +232,7 @@ def main(
 ) -> None:
     torch.set_num_threads(1)
     command = f"python -m benchmarks.maml --seconds {seconds:g}"
+    own = " --tasks --steps " + " ".join(map(str, steps))
     rows = []
     for num_steps in steps:
         for count in tasks:
@@ -248,16 +250,18 @@ def main(
             rows.append({"steps": num_steps, "tasks": count} | spent)
             ratios = {n: f"{t / spent['eager']:.2f}" for n, t in spent.items()}
             print(num_steps, count, f"eager {spent['eager']:.2f} ms;", ratios)
-    table = pd.DataFrame(rows)
-    write_table(out / "maml_speed.csv", table, command)
-    write_table(out / "maml_compile.csv", compiling(networks, steps, seconds), command)
+    if rows:
+        write_table(out / "maml_speed.csv", pd.DataFrame(rows), command)
+    if networks:
+        table = compiling(networks, steps, seconds)
+        write_table(out / "maml_compile.csv", table, command + own)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--tasks", type=int, nargs="+", default=[4, 25, 100, 400])
+    parser.add_argument("--tasks", type=int, nargs="*", default=[4, 25, 100, 400])
     parser.add_argument("--steps", type=int, nargs="+", default=[1, 5])
     parser.add_argument("--networks", nargs="*", default=NETWORKS)
     parser.add_argument("--seconds", type=float, default=20)
