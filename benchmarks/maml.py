@@ -232,7 +232,7 @@ def main(
 ) -> None:
     torch.set_num_threads(1)
     command = f"python -m benchmarks.maml --seconds {seconds:g}"
-    own = " --tasks --steps " + " ".join(map(str, steps))
+    alone = " --tasks --steps " + " ".join(map(str, steps))
     rows = []
     for num_steps in steps:
         for count in tasks:
@@ -254,7 +254,7 @@ def main(
         write_table(out / "maml_speed.csv", pd.DataFrame(rows), command)
     if networks:
         table = compiling(networks, steps, seconds)
-        write_table(out / "maml_compile.csv", table, command + own)
+        write_table(out / "maml_compile.csv", table, command + alone)
 
 
 if __name__ == "__main__":

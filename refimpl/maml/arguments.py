@@ -54,9 +54,11 @@ def inner_rates(
         raise ValueError(
             f"fast_lr: expected rates for {num_steps} steps or more, got {len(given)}"
         )
-    each = [_rates(own, one) for one in (given if several else [given])]
+    steps = [*given] if several else [given]
+    each = [_rates(own, one) for one in steps]
     rates = each[:num_steps] if several else each * num_steps
-    if any(all(rate is None for rate in one.values()) for one in rates):
+    frozen = not any(parameter.requires_grad for parameter in own.values())
+    if frozen and not all(isinstance(one, dict) for one in steps[:num_steps]):
         raise ValueError(
             "fast_lr: expected a rate for some parameter; one number is for those "
             "whose requires_grad is True, and this model has none"

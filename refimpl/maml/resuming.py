@@ -13,7 +13,7 @@ from refimpl.maml.history import History
 from refimpl.tasks import TaskBatch
 
 
-def trace(batch: TaskBatch, losses: Tensor) -> dict[str, list[float]]:
+def footprint(batch: TaskBatch, losses: Tensor) -> dict[str, list[float]]:
     """What a run computes: the means of the arrays of ``batch``, and ``losses`` [M]."""
     return {"tasks": _means(batch), "losses": losses.tolist()}
 

@@ -26,7 +26,7 @@ from refimpl.maml.history import History, ends
 from refimpl.maml.inner import InnerRule, sgd
 from refimpl.maml.losses import mse
 from refimpl.maml.outer import task_losses
-from refimpl.maml.resuming import resume, trace
+from refimpl.maml.resuming import footprint, resume
 from refimpl.maml.settings import check_settings, described_settings
 from refimpl.tasks import TaskBatch
 
@@ -90,7 +90,7 @@ def meta_train(
         The gradients of so many tasks at a time are added up: the same, in less memory.
     compile : bool
         With :func:`torch.compile`: a wait at first, then several times as fast for
-        small networks of linear layers, hardly faster for convolutions. The same
+        small networks of linear layers, half as fast again for convolutions. The same
         within rounding, and for at most ten inner steps.
     validate, validate_every : () -> float, int
         Called every so many iterations; its score is recorded.
@@ -191,6 +191,6 @@ def meta_train(
             break
         if path and (done % checkpoint_every == 0 or done == iterations):
             now = vars(history) | {"meta_lr": rate(done)}
-            now["trace"] = trace(batch, losses_of(iteration, batch))
+            now["trace"] = footprint(batch, losses_of(iteration, batch))
             save_checkpoint(path, modules, trained, outer, settings, now)
     return history
