@@ -134,10 +134,10 @@ def meta_train(
 
     outer, history = optimizer(moved, lr=rate(0)), History()
     settings = described_settings(given, outer)
-    inner = {"loss_fn": loss_fn, "num_steps": num_steps, "first_order": first_order}
-    inner |= {"rule": rule} if rule is not sgd else {}
+    inner = ("loss_fn", "num_steps", "first_order", "rule")
+    own = {name: given[name] for name in inner}
     backward = meta_gradient(
-        model, trained, objective, fast_lr, tasks_at_once, compile, **inner
+        model, trained, objective, fast_lr, tasks_at_once, compile, **own
     )
 
     def draw(iteration: int) -> TaskBatch:
