@@ -1,6 +1,7 @@
 """RL-squared on Bernoulli bandits, beside rules that people wrote (some hours).
 
     python -m benchmarks.bandits
+    python -m benchmarks.bandits --sampled --settings 10x5 100x5
 
 For each setting (n pulls, k arms) of Duan et al. (2016) that SETTINGS names: trains
 RL-squared with one seed or three, and lets every rule meet the same 10,000 new
@@ -15,6 +16,11 @@ bandits_speed.csv     student-steps per second of the environment with 1,024 stu
                       without a policy, median over lessons: by the clock on the wall
                       and by the processor's, and both over the target of 1,000,000
 bandits_N_K.npz       the weights of seed 0 for each setting, and how they were trained
+
+With --sampled RL-squared learns from the rewards that fell, as in a class, and not from
+the hidden rates, which only a simulator knows. That writes
+
+bandits_sampled.csv   as bandits.csv, RL-squared alone
 """
 
 from __future__ import annotations
@@ -25,6 +31,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from gymnasium.vector import VectorWrapper
 
 from benchmarks.results_file import RESULTS, write_table
 from benchmarks.speed import environment_speed
@@ -53,6 +60,14 @@ SETTINGS = {  # (pulls, arms)
 SEEDS = {10: 3, 100: 1}  # a run of 100 pulls takes an hour on a quiet core
 UCB1 = [0.1, 0.2, 0.3, 0.4, 0.5, 1.0]
 DISCOUNTS = [0.9, 0.99, 0.999]
+
+
+class Sampled(VectorWrapper):
+    """The same students, whose hidden rates nobody tells."""
+
+    def step(self, actions):
+        *step, infos = self.env.step(actions)
+        return *step, {k: v for k, v in infos.items() if k != "expected_reward"}
 
 
 def speed() -> pd.DataFrame:
@@ -89,10 +104,13 @@ def learned(
     setting: dict,
     stop: int | None = None,
     parts: Path | None = None,
+    sampled: bool = False,
 ) -> tuple[RecurrentActorCritic, dict, pd.DataFrame]:
     """A trained policy, its score on the same new students, and its curve."""
     options = {**setting}
     envs = BernoulliBandits(options.pop("students"), pulls, arms)
+    envs = Sampled(envs) if sampled else envs
+    name = f"bandits_{pulls}_{arms}_{seed}{'_sampled' * sampled}.npz"
     policy = RecurrentActorCritic(envs, seed=seed)
     history = train_rl2(
         policy,
@@ -101,7 +119,7 @@ def learned(
         reward_scale=1 / pulls,
         jit_compile=stop is None,  # in a whole run it pays
         callback=lambda history: len(history) == stop,
-        checkpoint=parts and parts / f"bandits_{pulls}_{arms}_{seed}.npz",
+        checkpoint=parts and parts / name,
         **options,
     )
     # play draws the students' seed as evaluate_rl2 does: they are the same.
@@ -119,6 +137,7 @@ def main() -> None:
     parser.add_argument("--stop", type=int, help="after so many updates, as a try")
     parser.add_argument("--settings", nargs="+", default=["10x5", "100x5", "100x10"])
     parser.add_argument("--parts", type=Path, help="a folder, to go on from there")
+    parser.add_argument("--sampled", action="store_true", help="no hidden rates")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     for folder in (arguments.out, arguments.parts or arguments.out):
@@ -127,26 +146,40 @@ def main() -> None:
         getattr(tf.config.threading, f"set_{thread}_op_parallelism_threads")(1)
 
     packages = ["tensorflow", "keras", "numpy", "gymnasium"]
-    write_table(arguments.out / "bandits_speed.csv", speed(), COMMAND, packages)
+    if not arguments.sampled:
+        write_table(arguments.out / "bandits_speed.csv", speed(), COMMAND, packages)
     tables, curves = [], []
     for name in arguments.settings:
         pulls, arms = map(int, name.split("x"))
         setting = SETTINGS[pulls, arms]
-        found = rules(pulls, arms)
+        found = pd.DataFrame() if arguments.sampled else rules(pulls, arms)
         for seed in range(min(arguments.seeds, SEEDS[pulls])):
             policy, score, curve = learned(
-                pulls, arms, seed, setting, arguments.stop, arguments.parts
+                pulls,
+                arms,
+                seed,
+                setting,
+                arguments.stop,
+                arguments.parts,
+                arguments.sampled,
             )
             row = pd.DataFrame([{"rule": "RL2", "seed": seed, **score}])
             found = pd.concat([found, row])
             curves.append(curve.assign(pulls=pulls, arms=arms, seed=seed))
-            if seed == 0:
+            if seed == 0 and not arguments.sampled:
                 weights = {f"{i}": w.numpy() for i, w in enumerate(policy.weights)}
                 note = {"command": COMMAND, "pulls": pulls, "arms": arms, **setting}
                 save_arrays(
                     arguments.out / f"bandits_{pulls}_{arms}.npz", weights, note
                 )
         tables.append(found.assign(pulls=pulls, arms=arms))
+    if arguments.sampled:
+        columns = ["pulls", "arms", "rule", "seed", "mean", "error"]
+        settings = " ".join(arguments.settings)
+        command = f"{COMMAND} --sampled --settings {settings}"
+        table = pd.concat(tables)[columns]
+        write_table(arguments.out / "bandits_sampled.csv", table, command, packages)
+        return
     columns = ["pulls", "arms", "rule", "seed", "constant", "mean", "error"]
     table = pd.concat(tables)[columns].astype({"seed": "Int64"})
     write_table(arguments.out / "bandits.csv", table, COMMAND, packages)
