@@ -8,7 +8,8 @@ policy that PPO trained on random goals alike ("pre-trained"), and one that noth
 trained ("random"). Each adapts to 500 new goals by five steps of policy gradient, with
 20 episodes of 100 steps for each. The first two do it at the rate that they were
 trained with, the others at a rate of their own, of RATES the best after five steps on
-100 goals more. After the first step all rates are halved, as in the paper. Writes to benchmarks/results
+100 goals more. After the first step all rates are halved, as in the paper. Writes to
+benchmarks/results
 
 navigation.csv         for each policy, seed and number of steps: the mean return over
                        goals, with its 95 % interval over goals, and the rate

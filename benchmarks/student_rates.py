@@ -1,4 +1,4 @@
-"""The rates of the simulated students, fitted to real ones (about 5 minutes).
+"""The rates of the simulated students, fitted to real ones (some minutes).
 
     python -m benchmarks.student_rates builder_train.csv
 
@@ -9,7 +9,8 @@ and of each student's answers to a skill the first 50. Writes to benchmarks/resu
 
 student_rates.csv    for each skill the maximum likelihood estimates of Bayesian
                      knowledge tracing with forgetting; then their median over skills
-                     ("pooled"), the median student ("median") and the standard
+                     ("pooled"), that of estimates without forgetting, of the same
+                     answers ("classic"), the median student ("median") and the standard
                      deviations of students' logits around it ("spread")
 
 For the last two, student i adds u_i ~ N(m, diag(v)) to the logits of the rates of all
@@ -83,10 +84,16 @@ def log_likelihood(logits: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     return total
 
 
-def fit_skills(skill: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The logits of each skill's rates, by maximum likelihood: [skills, 5]."""
+def fit_skills(
+    skill: np.ndarray, right: np.ndarray, forget: float = START[2]
+) -> np.ndarray:
+    """The logits of each skill's rates, by maximum likelihood: [skills, 5].
+
+    ``forget`` is where forgetting begins; from -40 it does not move.
+    """
     answers = torch.as_tensor(right)
-    logits = torch.tensor([START] * (skill.max() + 1), dtype=torch.float64)
+    start = [*START[:2], forget, *START[3:]]
+    logits = torch.tensor([start] * (skill.max() + 1), dtype=torch.float64)
     logits.requires_grad_()
     optimizer = torch.optim.LBFGS(
         [logits], max_iter=150, history_size=20, line_search_fn="strong_wolfe"
@@ -137,6 +144,7 @@ def estimate(answers: pd.DataFrame, rounds: int = 80, seed: int = 0) -> pd.DataF
     student, names, right = sequences(answers, 50)
     found, skill = np.unique(names, return_inverse=True)
     logits = fit_skills(skill, right)
+    classic = 1 / (1 + np.exp(-fit_skills(skill, right, forget=-40.0)))
     table = pd.DataFrame(1 / (1 + np.exp(-logits)), found, NAMES)
     table["students"] = np.bincount(skill)
     fine = (table["guess"] < 0.5) & (table["slip"] < 0.5) & (table["learn"] < 0.9)
@@ -147,6 +155,10 @@ def estimate(answers: pd.DataFrame, rounds: int = 80, seed: int = 0) -> pd.DataF
     )
     median = np.median(logits[fine.to_numpy()], axis=0) + middle
     table.loc["pooled"] = table.median()
+    table.loc["classic"] = [
+        *np.median(classic, axis=0),
+        table.loc["pooled", "students"],
+    ]
     table.loc["median"] = [*1 / (1 + np.exp(-median)), again.max() + 1]
     table.loc["spread"] = [*width, again.max() + 1]
     return table.rename_axis("skill").reset_index()

@@ -3,15 +3,17 @@
     python -m benchmarks.tutor
 
 The students of :class:`refimpl.envs.Tutor`, 5,000 new ones, the same for every way of
-choosing, and four crowds of them: as those trained on, or with one rate shifted. What
-a way of choosing is worth: its mean gain, and the share of the gap that it closes,
+choosing, and six crowds of them: as those trained on, with one rate shifted, or less
+different from each other. What a way of choosing is worth: its mean gain, and the
+share of the gap that it closes,
 
     (gain - gain at random) / (gain of the oracle - gain at random).
 
 Three ways are learned, with three seeds each: by plain PPO (one policy for all, with
 the skill bars in sight), by RL-squared, and by MAML with a PPO outer loop, which sees
 the bars too and adapts to a student by one step from SESSIONS whole sessions with her.
-The mastery rules' thresholds are chosen on 20,000 other students. Writes to
+The mastery rules' thresholds are chosen on 20,000 other students. The Bayesian tutor
+believes in 256 sets of rates, drawn as students are (seed PARTICLES). Writes to
 benchmarks/results
 
 tutor.csv          for each crowd, part of it (all; the quarter that learns most slowly,
@@ -19,6 +21,8 @@ tutor.csv          for each crowd, part of it (all; the quarter that learns most
                    gap closed, with 95 % intervals over students (bootstrap)
 tutor_paired.csv   differences of gains between ways that matter, student by student,
                    the mean of the seeds, with 95 % intervals
+tutor_decisions.csv  milliseconds of processor time for a decision of RL-squared and of
+                   the Bayesian tutor: for one student, and for each of 1,000 at once
 tutor_speed.csv    student-steps per second of the environment with 1,024 students,
                    without a policy, median over sessions, over the target of 200,000
 tutor_ppo.npz, tutor_rl2.npz, tutor_maml.npz
@@ -28,6 +32,7 @@ tutor_ppo.npz, tutor_rl2.npz, tutor_maml.npz
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -49,9 +54,10 @@ from refimpl.baselines.tutoring import (
     random_skill,
     round_robin,
 )
+from refimpl.baselines.tutoring_bayes import bayesian
 from refimpl.baselines.tutoring_plan import exact_mastery
 from refimpl.envs import POOLED, Rates, Tutor
-from refimpl.envs.knowledge import MEDIAN, SKILLS, draw_rates
+from refimpl.envs.knowledge import MEDIAN, SKILLS, SPREAD, draw_rates
 from refimpl.ppo import ActorCritic, train
 from refimpl.ppo.checkpoint import load_arrays, save_arrays
 from refimpl.ppo.episodes import MetaPolicy
@@ -63,7 +69,8 @@ COMMAND = "python -m benchmarks.tutor"
 NEW, LUCK = 5000, 2027  # students, and their seed
 TARGET = 200_000  # student-steps per second
 SESSIONS = 4  # with each student, for MAML's step
-THRESHOLDS = [0.6, 0.7, 0.8, 0.9, 0.95]
+THRESHOLDS = [0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]
+PARTICLES = 256, 6  # sets of rates, and their seed
 PPO = {
     "students": 512,
     "updates": 300,
@@ -88,17 +95,21 @@ MAML = {
     "gamma": 1.0,
     "entropy_weight": 0.003,
 }
-# The crowds: the median student's rates, changed. Spreads stay.
+# The crowds: the median student's rates and the spread around them, changed.
+HALVED = Rates(*(value / 2 for value in vars(SPREAD).values()))
 CROWDS = {
-    "as trained": MEDIAN,
-    "forget a quarter": replace(MEDIAN, forget=MEDIAN.forget / 4),
-    "learn half": replace(MEDIAN, learn=MEDIAN.learn / 2),
-    "guess three times": replace(MEDIAN, guess=3 * MEDIAN.guess),
+    "as trained": (MEDIAN, SPREAD),
+    "forget a quarter": (replace(MEDIAN, forget=MEDIAN.forget / 4), SPREAD),
+    "learn half": (replace(MEDIAN, learn=MEDIAN.learn / 2), SPREAD),
+    "guess three times": (replace(MEDIAN, guess=3 * MEDIAN.guess), SPREAD),
+    "learn alike": (MEDIAN, replace(SPREAD, learn=0.5)),
+    "all more alike": (MEDIAN, HALVED),
 }
 LEARNED = ["PPO", "RL2", "MAML, 0 steps", "MAML, 1 step"]
 PAIRS = [(way, "mastery, forgetting") for way in LEARNED]
 PAIRS += [("mastery, forgetting", "mastery, classic"), ("PPO", "RL2")]
 PAIRS += [("MAML, 1 step", "MAML, 0 steps"), ("RL2", "exact bars")]
+PAIRS += [("Bayesian", "RL2"), ("Bayesian", "exact bars")]
 
 
 class ToldRewards(VectorWrapper):
@@ -123,17 +134,25 @@ class Crowd(Tutor):
         return {}
 
 
-def crowd(median: Rates, students: int = NEW) -> Rates:
+def crowd(median: Rates, spread: Rates = SPREAD, students: int = NEW) -> Rates:
     """Students around this median; students of two crowds differ by the shift alone."""
     normal = np.random.default_rng(LUCK).standard_normal((students, 5))
-    return draw_rates(normal, median)
+    return draw_rates(normal, median, spread)
+
+
+def particles() -> Rates:
+    """What the Bayesian tutor believes of a new student."""
+    count, seed = PARTICLES
+    return draw_rates(np.random.default_rng(seed).standard_normal((count, 5)))
 
 
 def thresholds(students: int = 20_000) -> dict[str, float]:
     """The best of THRESHOLDS for each mastery rule, on students of their own."""
     ways: dict[str, tuple[Rates | None, Callable[[float], Rule]]] = {
+        "mastery, classic": (CLASSIC, mastery),
         "mastery, forgetting": (POOLED, mastery),
         "exact bars": (None, lambda threshold: exact_mastery(threshold, POOLED)),
+        "exact bars, own rates": (None, exact_mastery),
     }
     best = {}
     for way, (bars, rule) in ways.items():
@@ -150,9 +169,11 @@ def gains_of_rules(rates: Rates, best: dict[str, float]) -> dict[str, np.ndarray
     ways = {
         "random": (None, random_skill),
         "round-robin": (None, round_robin),
-        "mastery, classic": (CLASSIC, mastery(0.95)),
+        "mastery, classic": (CLASSIC, mastery(best["mastery, classic"])),
         "mastery, forgetting": (POOLED, mastery(best["mastery, forgetting"])),
         "exact bars": (None, exact_mastery(best["exact bars"], POOLED)),
+        "exact bars, own rates": (None, exact_mastery(best["exact bars, own rates"])),
+        "Bayesian": (None, bayesian(particles())),
         "oracle": (None, oracle),
     }
     return {
@@ -246,6 +267,32 @@ def closed(
     return {"closed": share(everyone), "closed_low": ends[0], "closed_high": ends[1]}
 
 
+def decisions(policy: RecurrentActorCritic) -> pd.DataFrame:
+    """Milliseconds of processor time for one student's decision: medians of a session.
+
+    The first decision is left out, since before it plans are made.
+    """
+    rows, rng = [], np.random.default_rng(0)
+    for students in (1, 1000):
+        envs, rule, act = Tutor(students), bayesian(particles()), policy.acting()
+        seen, _ = envs.reset(seed=0)
+        inputs = np.zeros((students, SKILLS + 2 + SKILLS + 2), np.float32)
+        noise = np.zeros((students, SKILLS), np.float32)
+        spent: dict[str, list[float]] = {"Bayesian": [], "RL2": []}
+        for _ in range(envs.exercises):
+            begin = time.process_time()
+            skills = rule(seen, envs, rng)
+            middle = time.process_time()
+            act(inputs, noise)
+            spent["Bayesian"].append(middle - begin)
+            spent["RL2"].append(time.process_time() - middle)
+            seen = envs.step(skills)[0]
+        for way, times in spent.items():
+            each = 1000 * np.median(times[1:]) / students
+            rows.append({"way": way, "students": students, "milliseconds": each})
+    return pd.DataFrame(rows)
+
+
 def speed() -> pd.DataFrame:
     """Of the environment alone."""
     actions = np.random.default_rng(0).integers(5, size=(31, 1024))
@@ -283,12 +330,14 @@ def main() -> None:
         note = {"command": COMMAND, **options}
         save_arrays(out / f"tutor_{kind}.npz", weights, note)
 
+    table = decisions(load_policies("rl2", out)[0])
+    write_table(out / "tutor_decisions.csv", table, COMMAND, packages)
     policies = [pair for kind in KINDS for pair in enumerate(load_policies(kind, out))]
     best = thresholds(4 * arguments.students)
     print(best)
     rows, pairs = [], []
-    for name, median in CROWDS.items():
-        rates = crowd(median, arguments.students)
+    for name, (median, spread) in CROWDS.items():
+        rates = crowd(median, spread, arguments.students)
         rules = gains_of_rules(rates, best)
         found = [(way, 0, gain) for way, gain in rules.items()]
         for seed, policy in policies:

@@ -332,7 +332,8 @@ def test_one_step_of_the_meta_learned_beats_one_of_the_pre_trained_and_not_five(
 def test_tutor(tmp_path):
     sizes = ["--seeds", 1, "--stop", 1, "--students", 400]
     run("benchmarks.tutor", *sizes, "--out", tmp_path)
-    for name in ("tutor.csv", "tutor_paired.csv", "tutor_speed.csv"):
+    names = ["tutor.csv", "tutor_paired.csv", "tutor_decisions.csv", "tutor_speed.csv"]
+    for name in names:
         made, committed = made_and_committed(tmp_path, name)
         assert [*made] == [*committed]
         assert set(made.iloc[:, 0]) == set(committed.iloc[:, 0])

@@ -59,13 +59,15 @@ SPREAD = Rates(prior=1.45, learn=2.02, forget=0.765, guess=0.871, slip=0.675)
 HIGHEST = Rates(prior=1.0, learn=1.0, forget=1.0, guess=0.5, slip=0.5)
 
 
-def draw_rates(normal: np.ndarray, median: Rates = MEDIAN) -> Rates:
+def draw_rates(
+    normal: np.ndarray, median: Rates = MEDIAN, spread: Rates = SPREAD
+) -> Rates:
     """Individual rates, each [N], from standard normal numbers z, ``normal`` [N, 5].
 
-    logit(rate_i) = logit(``median``) + SPREAD z_i, but no more than ``HIGHEST``.
+    logit(rate_i) = logit(``median``) + ``spread`` z_i, but no more than ``HIGHEST``.
     """
     middle, width, most = (
-        np.array(list(vars(rates).values())) for rates in (median, SPREAD, HIGHEST)
+        np.array(list(vars(rates).values())) for rates in (median, spread, HIGHEST)
     )
     logits = np.log(middle / (1 - middle)) + width * normal
     return Rates(*np.minimum(1 / (1 + np.exp(-logits)), most).T)

@@ -16,6 +16,7 @@ from refimpl.baselines.tutoring import (
     random_skill,
     round_robin,
 )
+from refimpl.baselines.tutoring_bayes import bayesian, plan, trace_all
 from refimpl.baselines.tutoring_plan import (
     STATES,
     exact_mastery,
@@ -24,7 +25,14 @@ from refimpl.baselines.tutoring_plan import (
     trace_states,
 )
 from refimpl.envs import POOLED, Rates, Tutor
-from refimpl.envs.knowledge import SLOWDOWN, chances, draw_rates, first_known, trace
+from refimpl.envs.knowledge import (
+    SLOWDOWN,
+    chances,
+    draw_rates,
+    first_known,
+    right_chance,
+    trace,
+)
 
 ONE = Rates(prior=0.5, learn=0.3, forget=0.1, guess=0.2, slip=0.1)
 
@@ -84,19 +92,13 @@ def test_the_oracle_by_hand():
 def best_plan(rates, exercises):
     """How many skills N students can know in the end, on average: [N, 32], by first k.
 
-    Dynamic programming. With V_h(k) what is best with h exercises left in state k,
-
-        V_0(k) = sum_j k_j,   V_h(k) = max_a sum_k' P(k' | k, a) V_h-1(k').
-
-    No rule whatever can do better on average. The oracle, which looks one exercise
-    ahead, does as well: among unknown skills one is always ready, whatever was learned
-    before, and all skills are learned, and forgotten, at the same rate.
+    No rule whatever can do better on average than ``plan``. The oracle, which looks one
+    exercise ahead, does as well: among unknown skills one is always ready, whatever was
+    learned before, and all skills are learned, and forgotten, at the same rate.
     """
-    following = moves(rates)
-    value = np.tile(STATES.sum(axis=1), (len(following), 1))
-    for _ in range(exercises):
-        value = (following @ value[:, None, :, None])[..., 0].max(axis=2)
-    return value
+    guess, slip = rates.guess[:, None], rates.slip[:, None]
+    best = plan(rates, exercises)[0].max(axis=2)
+    return (best - guess) / (1 - guess - slip) * 5
 
 
 def test_moves_are_distributions_with_the_right_margins(students):
@@ -198,6 +200,59 @@ def test_exact_beliefs_are_calibrated():
         assert gap == pytest.approx(0, abs=2.5 / part.sum() ** 0.5)
 
 
+def several(count, seed):
+    return draw_rates(np.random.default_rng(seed).standard_normal((count, 5)))
+
+
+def test_with_one_set_of_rates_the_joint_belief_is_the_exact_one():
+    rng, one = np.random.default_rng(0), several(1, 0)
+    belief = np.tile(first_belief(one), (50, 1))
+    joint, following = belief[:, None], moves(one)
+    for _ in range(10):
+        practiced, right = rng.integers(5, size=50), rng.integers(2, size=50)
+        belief = trace_states(belief, practiced, right, one, following)
+        joint = trace_all(joint, practiced, right, one, following)
+    np.testing.assert_allclose(joint[:, 0], belief)
+
+
+def test_the_joint_belief_is_bayes_rule_over_whole_histories():
+    # P(rates | answers) from the probability of all answers under each set of rates.
+    rng, sets = np.random.default_rng(1), several(3, 1)
+    practiced, right = rng.integers(5, size=(2, 6, 1))
+    right = right % 2
+    joint, following = first_belief(sets)[None] / 3, moves(sets)
+    likelihood, alone = np.ones(3), first_belief(sets)
+    for a, y in zip(practiced, right, strict=True):
+        joint = trace_all(joint, a, y, sets, following)
+        p = right_chance(STATES[:, a[0]], sets.columns())
+        said = alone * (p if y[0] else 1 - p)
+        likelihood *= said.sum(axis=1)
+        said /= said.sum(axis=1, keepdims=True)
+        alone = (said[:, None] @ following[:, :, a[0]])[:, 0]
+    expected = likelihood / likelihood.sum()
+    np.testing.assert_allclose(joint[0].sum(axis=1), expected)
+    np.testing.assert_allclose(joint[0], expected[:, None] * alone)
+
+
+def test_who_has_no_doubt_about_rates_and_state_chooses_as_the_oracle():
+    # A student who knows nothing yet, never guesses, never slips and learns at once.
+    sure = Rates(*(np.array([rate]) for rate in (0.0, 1.0, 0.0, 0.0, 0.0)))
+    chosen = []
+
+    def watched(seen, envs, rng):
+        rule = bayesian_of_sure(seen, envs, rng)
+        chosen.append((int(rule[0]), int(oracle(seen, envs, rng)[0])))
+        return rule
+
+    bayesian_of_sure = bayesian(sure)
+    envs = Tutor(1, exercises=5)
+    reset = envs.reset
+    envs.reset = lambda seed=None: reset(seed=seed, options={"rates": sure})
+    gain = play(envs, watched, seed=0)
+    assert [mine for mine, _ in chosen] == [best for _, best in chosen]
+    assert gain.sum() == pytest.approx(1)
+
+
 def test_rules_that_need_bars_say_so():
     for rule in (mastery(), hopeful):
         with pytest.raises(ValueError, match="envs: expected a Tutor with bars"):
@@ -207,11 +262,12 @@ def test_rules_that_need_bars_say_so():
 def test_the_rules_meet_the_same_students_and_rank_as_they_should():
     rules = {
         "random": (random_skill, None),
-        "mastery": (mastery(), CLASSIC),
+        "mastery": (mastery(0.7), CLASSIC),
         "mastery with review": (mastery(0.8), POOLED),
         "exact bars, own rates": (exact_mastery(0.8), None),
         "oracle": (oracle, None),
         "exact bars": (exact_mastery(0.8, POOLED), None),
+        "Bayesian": (bayesian(several(64, 2)), None),
         "round robin": (round_robin, None),
     }
     totals, luck = {}, []
@@ -229,6 +285,7 @@ def test_the_rules_meet_the_same_students_and_rank_as_they_should():
     order = list(rules)[:5]
     for one, other in zip(order[1:], order[:-1], strict=True):
         assert better(one, other), f"{one} against {other}"
+    assert better("Bayesian", "exact bars")
     assert better("exact bars", "mastery")
     assert better("round robin", "random")
     gap = (totals["oracle"] - totals["random"]).mean()
