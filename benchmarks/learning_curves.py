@@ -32,6 +32,7 @@ from refimpl.baselines import (
     pooled_polynomial,
     trusted_level,
 )
+from refimpl.baselines.random_walk import random_walk
 from refimpl.maml import LearnedRates, meta_train, mlp, predict
 from refimpl.tasks import GrowthTasks, TaskBatch, rmse
 
@@ -123,6 +124,7 @@ def main(subsets: int, iterations: int, out: Path) -> None:
                 "trusted level": trusted_level(train),
                 "ridge regression": ridge_regression(train),
                 "hierarchical line": hierarchical_line(train),
+                "random walk": random_walk(train),
                 "MAML": maml(children, subset, iterations),
             }
             for name, method in methods.items():

@@ -1,5 +1,7 @@
 """Item response theory's items, fitted to students over a grid of abilities.
 
+A long module, since a fit has several models and what is believed of items before.
+
 ``train`` are training students, numbered answers to J items; ``items`` is J. The grid
 of abilities has P points.
 """
@@ -14,6 +16,17 @@ from refimpl.checks import check_items
 from refimpl.tasks import TaskBatch
 
 GUESSING = -1.4, 0.5  # mean and deviation of the logit of c_j: about one in five
+
+
+class ItemPriors(NamedTuple):
+    """What is believed of items before their answers: means and deviations, normal.
+
+    Of ``slopes`` (of the first dimension) and ``easiness``. For few students, where
+    maximum likelihood runs away. The defaults are weak.
+    """
+
+    slopes: tuple[float, float] = (1.0, 0.5)  #: a
+    easiness: tuple[float, float] = (0.0, 1.5)  #: b
 
 
 def item_means(train: TaskBatch, items: int) -> np.ndarray:
@@ -47,15 +60,20 @@ def fit_items(
     guessing: bool,
     options: int = 0,
     shared_slope: bool = False,
+    priors: ItemPriors | None = None,
 ) -> FittedItems:
     """Marginal maximum likelihood; arguments as for :func:`item_response`.
 
-    Raises a ValueError if ``dims`` is neither 1 nor 2.
+    With ``priors``, the most probable parameters (maximum a posteriori; Mislevy 1986).
+    Raises a ValueError if ``dims`` is neither 1 nor 2, or a prior has no deviation.
     """
     import torch  # for gradients; loads slowly
 
     if dims not in (1, 2):
         raise ValueError(f"dims: expected 1 or 2, got {dims}")
+    for name, (_, deviation) in priors._asdict().items() if priors else ():
+        if not deviation > 0:
+            raise ValueError(f"priors: expected {name} to spread, got {deviation}")
     points, log_prior = map(torch.as_tensor, grid(dims))
     answers = torch.as_tensor(outcomes(train, items, options))
     means = item_means(train, items)
@@ -87,8 +105,11 @@ def fit_items(
         optimizer.zero_grad()
         joint = answers @ log_probabilities() + log_prior
         value = -joint.logsumexp(dim=1).mean()
-        if guessing:
-            off = (c - GUESSING[0]) / GUESSING[1]
+        believed = [(c, *GUESSING)] * guessing
+        if priors:
+            believed += [(a[:, :1], *priors.slopes), (b, *priors.easiness)]
+        for tensor, mean, deviation in believed:
+            off = (tensor - mean) / deviation
             value = value + (off**2).sum() / 2 / len(train)
         value.backward()
         return value
@@ -99,6 +120,18 @@ def fit_items(
     c_j = torch.sigmoid(c) if guessing else torch.zeros(items)
     made = (a.expand(items, dims), b, c_j, log_probabilities(), log_prior)
     return FittedItems(*(tensor.detach().numpy() for tensor in made))
+
+
+def item_priors(*fits: FittedItems) -> ItemPriors:
+    """Priors from other tests: mean and deviation of their fitted items.
+
+    Raises a ValueError without a test of two items or more.
+    """
+    if sum(len(fit.easiness) for fit in fits) < 2:
+        raise ValueError("fits: expected tests of two items or more")
+    slopes = np.concatenate([fit.slopes[:, 0] for fit in fits])
+    easiness = np.concatenate([fit.easiness for fit in fits])
+    return ItemPriors(*((float(x.mean()), float(x.std())) for x in (slopes, easiness)))
 
 
 def grid(dims: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refimpl.baselines.item_fit import fit_items, item_means, normalized, outcomes
+from refimpl.baselines.item_fit import (
+    ItemPriors,
+    fit_items,
+    item_means,
+    normalized,
+    outcomes,
+)
 from refimpl.tasks import Predictor, TaskBatch
 
 
@@ -68,6 +74,7 @@ def item_response(
     guessing: bool = False,
     options: int = 0,
     shared_slope: bool = False,
+    priors: ItemPriors | None = None,
 ) -> Predictor:
     """Item response theory: P(right) = c_j + (1 - c_j) sigmoid(a_j . theta + b_j).
 
@@ -75,7 +82,9 @@ def item_response(
     three-parameter model, with a weak prior on c_j. With ``options``, wrong answers
     choose among them by a softmax that is linear in theta, for batches whose inputs
     tell which: a nested logit model (Suh & Bolt 2010). With ``shared_slope``, all a_j
-    are one: the one-parameter model (Rasch 1960), for few students.
+    are one: the one-parameter model (Rasch 1960), for few students. So are ``priors``
+    of items, weak ones or from other tests (:func:`item_priors`): below a few hundred
+    students maximum likelihood alone is much worse.
 
     Items are fitted by marginal maximum likelihood (Bock & Aitkin 1981), over a grid
     of abilities theta ~ N(0, I) in ``dims`` dimensions. For a student the support set
@@ -83,7 +92,7 @@ def item_response(
     of P(right), which is a little better than P at the posterior's mean (EAP).
     Raises a ValueError if ``dims`` is neither 1 nor 2.
     """
-    fitted = fit_items(train, items, dims, guessing, options, shared_slope)
+    fitted = fit_items(train, items, dims, guessing, options, shared_slope, priors)
     right = np.exp(fitted.logs.reshape(items, 2 + options, -1)[:, 0].T)  # [P, J]
 
     def predict(batch: TaskBatch) -> np.ndarray:

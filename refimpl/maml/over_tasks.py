@@ -47,14 +47,14 @@ def over_tasks(
 def each(
     function: Callable[..., Tensor],
     tensors: Sequence[Tensor],
-    out_dims: int = 0,
-    vectorize: bool | int = True,
+    out_dims: int,
+    vectorize: bool | int,
 ) -> Tensor:
     """``function`` of the M rows of all ``tensors`` [M, ...]; as :func:`over_tasks`."""
     if not isinstance(vectorize, bool):
         check_count("vectorize", vectorize, 1)
     with exact():
-        if vectorize is False:
+        if not vectorize:
             rows = [function(*row) for row in zip(*tensors, strict=True)]
             return torch.stack(rows, dim=out_dims)
         several = None if vectorize is True else vectorize

@@ -33,6 +33,9 @@ class GrowthTasks:
         For five-fold cross-validation: with ``fold=f``, the f-th fifth of the
         permuted children is the test split (169 or 170 children), and 126 of
         the others are the validation split. None gives the fixed split above.
+    split_by : "child" or "school"
+        With "school" the 55 schools are permuted and cut in the same proportions, so
+        that no child of a test school is met in training.
 
     Attributes
     ----------
@@ -49,10 +52,10 @@ class GrowthTasks:
     Raises
     ------
     TypeError, ValueError
-        If ``fold`` is no integer from 0 to 4.
+        If ``fold`` is no integer from 0 to 4, or ``split_by`` something else.
     """
 
-    def __init__(self, fold: int | None = None) -> None:
+    def __init__(self, fold: int | None = None, split_by: str = "child") -> None:
         self._year, self._score, self._mask, first = _read_children()
         self.schools = np.unique(first["schoolid"], return_inverse=True)[1]
         black, hispanic = first["black"] == 1, first["hispanic"] == 1
@@ -61,15 +64,23 @@ class GrowthTasks:
             "ethnicity": np.select([black, hispanic], ["Black", "Hispanic"], "other"),
             "low income": first["lowinc"].to_numpy(),
         }
-        n = len(self._mask)
-        self.splits = split_students(n)
+        if split_by not in ("child", "school"):
+            expected = "split_by: expected 'child' or 'school'"
+            raise ValueError(f"{expected}, got {split_by!r}")
+        unit = self.schools if split_by == "school" else np.arange(len(self._mask))
+        n = unit.max() + 1
+        splits = split_students(n)
         if fold is not None:
             check_count("fold", fold, least=0, most=4)
-            fifths = np.array_split(np.concatenate([*self.splits.values()]), 5)
+            fifths = np.array_split(np.concatenate([*splits.values()]), 5)
             test = fifths.pop(fold)
             rest = np.concatenate(fifths)
             train, validation = np.split(rest, [len(rest) - int(0.15 * n)])
-            self.splits = {"train": train, "validation": validation, "test": test}
+            splits = {"train": train, "validation": validation, "test": test}
+        self.splits = {
+            split: np.concatenate([np.flatnonzero(unit == u) for u in units])
+            for split, units in splits.items()
+        }
 
     def sample(
         self, tasks: int, shots: int, split: str, rng: np.random.Generator

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from refimpl.baselines import item_mean, item_response, shrunken_student_mean
+from refimpl.baselines.item_fit import ItemPriors, fit_items, item_priors
 from refimpl.tasks import ResponseTasks, TaskBatch
 
 
@@ -186,3 +187,48 @@ def test_the_shrunken_mean_of_few_or_equal_answers():
 def test_more_items_than_named_are_refused(world, baseline):
     with pytest.raises(ValueError, match="items: expected 12, numbered .* to 19"):
         baseline(world[1], 12)
+
+
+def test_a_narrow_prior_is_what_comes_out(world):
+    narrow = ItemPriors(slopes=(0.9, 1e-4), easiness=(0.3, 1e-4))
+    fitted = fit_items(world[1], 20, dims=1, guessing=False, priors=narrow)
+    np.testing.assert_allclose(fitted.slopes, 0.9, atol=1e-3)
+    np.testing.assert_allclose(fitted.easiness, 0.3, atol=1e-3)
+
+
+def test_a_wide_prior_changes_nothing(world):
+    wide = ItemPriors(slopes=(1.0, 1e4), easiness=(0.0, 1e4))
+    plain, priors = (
+        fit_items(world[1], 20, dims=1, guessing=False, priors=p) for p in (None, wide)
+    )
+    np.testing.assert_allclose(plain.slopes, priors.slopes, atol=2e-3)
+
+
+def test_with_few_students_priors_help_and_those_of_another_test_more(world):
+    _, train, new = world
+    rng = np.random.default_rng(7)
+    a, b = rng.uniform(0.7, 2.0, 20), rng.normal(0, 1, 20)  # as the world's items
+    p = 1 / (1 + np.exp(-(rng.normal(size=(1000, 1)) * a + b)))
+    other = as_batch((rng.random(p.shape) < p).astype(float), 10, rng)
+    learned = item_priors(fit_items(other, 20, dims=1, guessing=False))
+    losses = np.zeros(3)
+    for start in range(0, 300, 30):  # ten classes of 30
+        few = train.map(lambda array, at=start: array[at : at + 30])
+        for i, priors in enumerate((None, ItemPriors(), learned)):
+            losses[i] += loss(item_response(few, 20, priors=priors)(new), new) / 10
+    assert losses[0] > losses[1] + 0.005
+    assert losses[1] > losses[2] + 0.001
+
+
+def test_priors_are_the_moments_of_fitted_items(world):
+    fits = [fit_items(world[i], 20, dims=1, guessing=False) for i in (1, 2)]
+    slopes = np.concatenate([fit.slopes[:, 0] for fit in fits])
+    priors = item_priors(*fits)
+    assert priors.slopes == pytest.approx((slopes.mean(), slopes.std()))
+    with pytest.raises(ValueError, match="fits: expected tests of two items"):
+        item_priors()
+
+
+def test_a_prior_without_a_spread_is_refused(world):
+    with pytest.raises(ValueError, match="priors: expected easiness to spread, got 0"):
+        item_response(world[1], 20, priors=ItemPriors(easiness=(0.0, 0.0)))

@@ -136,3 +136,17 @@ def test_bad_input_is_refused_by_name(children, change, error, message):
 def test_an_unknown_fold_is_refused():
     with pytest.raises(ValueError, match="fold: expected 0 to 4, got 5"):
         GrowthTasks(fold=5)
+
+
+def test_schools_can_be_kept_apart():
+    for fold in (None, 0, 4):
+        children = GrowthTasks(fold=fold, split_by="school")
+        met = [set(children.schools[rows]) for rows in children.splits.values()]
+        assert sum(map(len, met)) == 55
+        assert set.union(*met) == set(range(55))
+        everyone = np.concatenate([*children.splits.values()])
+        np.testing.assert_array_equal(np.sort(everyone), np.arange(846))
+    tests = [GrowthTasks(f, split_by="school").splits["test"] for f in range(5)]
+    np.testing.assert_array_equal(np.sort(np.concatenate(tests)), np.arange(846))
+    with pytest.raises(ValueError, match="split_by: expected 'child' or 'school'"):
+        GrowthTasks(split_by="class")
