@@ -72,8 +72,7 @@ def evaluate(
     *_, query_x, _, query_mask = as_tensors(batch, params)
     if empty := (query_mask.sum(dim=1) == 0).nonzero().flatten().tolist():
         raise ValueError(f"batch: expected queries of each task, none of {empty}")
-    if metric is not None:
-        check_loss_fn("metric", metric)
+    check_loss_fn("metric", metric)
     _check(model, params, batch, inner)
     name, judge = ("metric", metric) if metric else ("loss_fn", loss_fn)
 
