@@ -60,13 +60,17 @@ class InContext(nn.Module):
         for name, size in (sizes | {"heads": heads}).items():
             check_count(name, size, 1)
         if width % heads:
-            raise ValueError(f"width: expected a multiple of {heads} heads, got {width}")
+            raise ValueError(
+                f"width: expected a multiple of {heads} heads, got {width}"
+            )
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.input = nn.Linear(inputs, width)
             self.target = nn.Linear(outputs, width)
-            self.nothing = nn.Parameter(torch.randn(width))  # to attend to, always there
+            self.nothing = nn.Parameter(
+                torch.randn(width)
+            )  # to attend to, always there
             layer = nn.TransformerEncoderLayer(
                 width, heads, 2 * width, dropout=0.0, batch_first=True, norm_first=True
             )
@@ -76,7 +80,11 @@ class InContext(nn.Module):
             self.output = nn.Linear(width, outputs)
 
     def forward(
-        self, support_x: Tensor, support_y: Tensor, support_mask: Tensor, query_x: Tensor
+        self,
+        support_x: Tensor,
+        support_y: Tensor,
+        support_mask: Tensor,
+        query_x: Tensor,
     ) -> Tensor:
         """Predictions [M, Q, O], from [M, K, D], [M, K, O], [M, K] and [M, Q, D]."""
         tasks, queries = query_x.shape[:2]
@@ -96,13 +104,18 @@ class InContext(nn.Module):
 
 
 def in_context_losses(
-    model: nn.Module, params: Params, batch: TaskBatch, loss_fn: LossFn = mse, **_: Any
+    model: nn.Module,
+    params: Params,
+    batch: TaskBatch,
+    loss_fn: LossFn = mse,
+    **inner: Any,
 ) -> Tensor:
     """Each task's query loss, [M], of a ``model`` that reads the support set.
 
     The ``objective`` for ``meta_train(model, ..., num_steps=0)``, with ``params`` [...]
-    of a model such as :class:`InContext`. What else an objective gets belongs to inner
-    steps, which there are none of. Raises a TypeError if ``batch`` is no TaskBatch.
+    of a model such as :class:`InContext` and ``loss_fn`` as for ``meta_loss``; what
+    belongs to inner steps, ``inner``, is not used. Raises a TypeError if ``batch`` is
+    no TaskBatch.
     """
     *known, query_x, query_y, query_mask = as_tensors(batch, params)
     predictions = functional_call(model, params, (*known, query_x))
@@ -114,7 +127,10 @@ def in_context_losses(
 
 
 def predict_in_context(model: nn.Module, batch: TaskBatch) -> np.ndarray:
-    """The predictions [M, Q, O] for all queries of ``batch``, in one forward pass."""
+    """The predictions [M, Q, O] of ``model`` for a ``batch``, in one forward pass.
+
+    Raises a TypeError if ``batch`` is no TaskBatch.
+    """
     *known, query_x, _, _ = as_tensors(batch, dict(model.named_parameters()))
     with torch.no_grad():
         return model(*known, query_x).cpu().numpy()
