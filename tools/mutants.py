@@ -71,6 +71,15 @@ EQUIVALENT = {
     "+ if empty := (query_mask.sum(dim=1) <= 0).nonzero().flatten().tolist():": (
         "a mask holds nothing below 0"
     ),
+    "+ start = torch.as_tensor(_array(forward(model, params, query_x[ -1])))": (
+        "one task serves as well as another"
+    ),
+    "+ each(judged, [start[None, None], target[:1], mask[:1]], 0, vectorize)": (
+        "one task and one step: either axis is the same"
+    ),
+    "+ x, y, mask = (t[ -1] for t in as_tensors(batch, params)[:3])": (
+        "one task serves as well as another"
+    ),
     "+ for row in zip(*tensors, strict=False):": (
         "the arrays of a batch have as many rows each"
     ),

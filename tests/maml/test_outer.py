@@ -161,3 +161,27 @@ def test_networks_come_from_their_seed_and_leave_the_global_one_alone():
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_one_task_is_enough(model, batch):
+    one = batch.map(lambda array: array[:1])
+    params = dict(model.named_parameters())
+    losses = evaluate(model, params, batch, num_steps=2, fast_lr=0.05)
+    alone = evaluate(model, params, one, num_steps=2, fast_lr=0.05)
+    np.testing.assert_allclose(alone, losses[:, :1], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("how", "calls"), [({}, 2), ({"vectorize": False}, 5)])
+def test_predictions_are_judged_side_by_side_unless_one_says_so(
+    model, batch, how, calls
+):
+    """Once to see whether the metric works, then all four tasks."""
+    called = []
+
+    def metric(prediction, target, mask):
+        called.append(None)
+        return (prediction - target).abs().mean()
+
+    params = dict(model.named_parameters())
+    evaluate(model, params, batch, num_steps=0, metric=metric, **how)
+    assert len(called) == calls
