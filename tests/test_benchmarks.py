@@ -78,6 +78,32 @@ def test_learning_curves(tmp_path):
         )
 
 
+def test_schools(tmp_path):
+    sizes = ["--iterations", 1, "--folds", 1, "--seeds", 1]
+    run("benchmarks.schools", *sizes, "--out", tmp_path)
+    key = ["split by", "child", "shots"]
+    made, committed = (
+        table.set_index(key)
+        for table in made_and_committed(tmp_path, "growth_schools.csv")
+    )
+    assert [*made] == [*committed]
+    exact = ["school", "queries", "direct.error", "later.error", "known.error"]
+    pd.testing.assert_frame_equal(
+        made[exact], committed.loc[made.index, exact], rtol=1e-3, atol=1e-4
+    )
+
+
+def test_few_students(tmp_path):
+    sizes = ["--people", 25, "--seeds", 1, "--iterations", 100]
+    run("benchmarks.few_students", *sizes, "--out", tmp_path)
+    made, committed = made_and_committed(tmp_path, "few_students.csv")
+    assert [*made] == [*committed]
+    part = committed.query("people == 25")
+    assert [*made["method"]] == [*part["method"]]
+    between = made["log_loss"].between(part["least"] - 1e-3, part["most"] + 1e-3)
+    assert between[:-1].all()  # but for the student model, hardly trained
+
+
 def test_sinusoid(tmp_path):
     out = tmp_path / "sinusoid.safetensors"
     run("benchmarks.sinusoid", "--iterations", 2, "--seeds", 1, "--out", out)
