@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.func import functional_call
 
-from refimpl.maml import LearnedRates, adapt, meta_loss, mlp, mse
+from refimpl.maml import LearnedRates, adapt, inner_loop, meta_loss, mlp, mse
 from refimpl.tasks import SinusoidTasks
 
 
@@ -138,3 +139,19 @@ def test_numpy_batches_take_the_parameters_type():
     batch = SinusoidTasks().sample(2, 3, 3, np.random.default_rng(0))
     loss = meta_loss(model, dict(model.named_parameters()), batch)
     assert loss.dtype == torch.float64
+
+
+def test_inner_loop_has_the_settings_of_adapt(model, support):
+    """One step of 0.01, with second derivatives, if one says nothing."""
+    params = dict(model.named_parameters())
+    *_, last = inner_loop(model, params, *support)
+    adapted = adapt(model, params, *support, num_steps=1, fast_lr=0.01)
+    x, y, mask = support
+    gradients = [
+        torch.autograd.grad(
+            mse(functional_call(model, own, (x,)), y, mask), [*params.values()]
+        )
+        for own in (last, adapted)
+    ]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
