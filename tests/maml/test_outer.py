@@ -185,3 +185,16 @@ def test_predictions_are_judged_side_by_side_unless_one_says_so(
     params = dict(model.named_parameters())
     evaluate(model, params, batch, num_steps=0, metric=metric, **how)
     assert len(called) == calls
+
+
+@pytest.mark.parametrize(("how", "calls"), [({}, 1), ({"vectorize": False}, 4)])
+def test_tasks_learn_side_by_side_unless_one_says_so(model, batch, how, calls):
+    called = []
+
+    def loss_fn(prediction, target, mask):
+        called.append(None)
+        return (prediction - target).square().mean()
+
+    params = dict(model.named_parameters())
+    task_losses(model, params, batch, loss_fn, num_steps=0, **how)
+    assert len(called) == calls
