@@ -6,8 +6,8 @@ Five folds over all 846 children, cut by children and cut by schools. Writes
 benchmarks/results/growth_schools.csv: one row per cut, child and number of known tests,
 with the child's school, its number of queries, and for each method the sum over them of
 squared errors (method.squared) and of errors, prediction minus truth (method.error), as
-benchmarks.growth does: direct regression, the same with classmates' later scores
-("later"), the same with what classmates scored in the known tests ("known"), and MAML,
+benchmarks.growth does: direct regression, the same with schoolmates' later scores
+("later"), the same with what schoolmates scored in the known tests ("known"), and MAML,
 means over three seeds.
 """
 
@@ -22,7 +22,7 @@ import torch
 from benchmarks.growth import maml, sums
 from benchmarks.results_file import RESULTS, write_table
 from refimpl.baselines import direct_regression
-from refimpl.baselines.schools import with_classmates_known, with_classmates_later
+from refimpl.baselines.schools import with_schoolmates_known, with_schoolmates_later
 from refimpl.tasks import GrowthTasks
 
 
@@ -39,7 +39,7 @@ def fold_table(split_by: str, fold: int, seeds: int, iterations: int) -> pd.Data
         table |= sums("direct", [direct_regression(train)(batch)], batch)
         later, known = (
             learn(train, own)(batch, theirs)
-            for learn in (with_classmates_later, with_classmates_known)
+            for learn in (with_schoolmates_later, with_schoolmates_known)
         )
         table |= sums("later", [later], batch) | sums("known", [known], batch)
         table |= sums("maml", [method(batch) for method in learned], batch)

@@ -23,10 +23,10 @@ def covariance(
 ) -> np.ndarray:
     """Of the levels at ``x`` [..., n] and ``other`` [..., m]: [..., n, m].
 
-    ``first`` is where the variance is ``t2``; from there it grows by ``q`` for each 1.
+    Up to ``first`` the variance is ``t2``; from there it grows by ``q`` for each 1.
     """
     earlier = np.minimum(x[..., :, None], other[..., None, :])
-    return t2 + q * (earlier - first)
+    return t2 + q * np.maximum(earlier - first, 0)
 
 
 def random_walk(train: TaskBatch) -> Predictor:

@@ -1,9 +1,9 @@
 """Direct regression that knows which school a child goes to.
 
 Children of one school have much in common. What may be used of it depends on when it is
-known: classmates' *earlier* scores are, when the forecast is made; their later ones, of
-the years that are asked, are not. ``school`` [M] are the schools of ``train``'s tasks,
-numbered from 0.
+known: schoolmates' *earlier* scores are, when the forecast is made; their later ones,
+of the years that are asked, are not. ``school`` [M] are the schools of ``train``'s
+tasks, numbered from 0.
 """
 
 from __future__ import annotations
@@ -12,66 +12,94 @@ from collections.abc import Callable
 
 import numpy as np
 
-from refimpl.baselines.growth import direct_regression
+from refimpl.baselines.growth import direct_regression, pooled_polynomial
 from refimpl.tasks import TaskBatch
 
 #: A batch of M tasks and their schools [M] -> predictions [M, Q, 1]
 SchoolPredictor = Callable[[TaskBatch, np.ndarray], np.ndarray]
 
 
-def shrunken_means(school: np.ndarray, value: np.ndarray) -> Callable:
-    """Schools [m] -> what their children's ``value`` [M] is on average, drawn to 0.
-
-    A mean of K children is multiplied by K t2 / (K t2 + s2), with t2 the variance of
-    schools and s2 that within schools, both moments of the values; 0 for a school that
-    is not there.
-    """
+def variances(school: np.ndarray, value: np.ndarray) -> tuple[float, float]:
+    """Of schools' means t2, and within schools s2: moments of ``value`` [M]."""
     count = np.bincount(school)
-    mean = np.bincount(school, value) / np.maximum(count, 1)
     there = count > 0
+    mean = np.bincount(school, value) / np.maximum(count, 1)
     within = ((value - mean[school]) ** 2).sum() / (len(value) - there.sum())
-    between = max(np.mean(mean[there] ** 2 - within / count[there]), 0.0)
-    level = mean * count * between / np.maximum(count * between + within, 1e-12)
-
-    def of(asked: np.ndarray) -> np.ndarray:
-        known = asked < len(level)
-        return np.where(known, level[np.minimum(asked, len(level) - 1)], 0.0)
-
-    return of
+    between = np.mean(mean[there] ** 2 - within / count[there])
+    return max(float(between), 0.0), max(float(within), 1e-9)
 
 
-def with_classmates_later(train: TaskBatch, school: np.ndarray) -> SchoolPredictor:
-    """Direct regression, plus its mean error at the school of the child.
+def shrunken(
+    total: np.ndarray, count: np.ndarray, between: float, within: float
+) -> np.ndarray:
+    """Means of ``count`` [M] values whose sums are ``total`` [M], drawn to 0: [M].
 
-    These errors are classmates' scores in the years that are asked: a leak, unless they
-    are of children who came earlier.
+    By K t2 / (K t2 + s2), with t2 ``between`` and s2 ``within``; 0 where there is none.
+    """
+    return total * between / (count * between + within)
+
+
+def with_schoolmates_later(train: TaskBatch, school: np.ndarray) -> SchoolPredictor:
+    """Direct regression, plus its shrunken mean error at the child's school.
+
+    ``train`` as for :func:`direct_regression`. These errors are schoolmates' scores in
+    the years that are asked: a leak, unless they are of children who came earlier.
     """
     direct = direct_regression(train)
     error = ((train.query_y - direct(train))[..., 0] * train.query_mask).sum(axis=1)
-    level = shrunken_means(school, error / train.query_mask.sum(axis=1))
-    return lambda batch, where: direct(batch) + level(where)[:, None, None]
+    error = error / train.query_mask.sum(axis=1)
+    both = variances(school, error)
+
+    def predict(batch: TaskBatch, where: np.ndarray) -> np.ndarray:
+        total, count = (_at(where, school, x) for x in (error, np.ones_like(error)))
+        return direct(batch) + shrunken(total, count, *both)[:, None, None]
+
+    return predict
 
 
-def with_classmates_known(train: TaskBatch, school: np.ndarray) -> SchoolPredictor:
-    """Direct regression with one more regressor: how classmates stood in known tests.
+def with_schoolmates_known(train: TaskBatch, school: np.ndarray) -> SchoolPredictor:
+    """Direct regression with one more regressor: how schoolmates did in known tests.
 
-    Their mean distance from the average child, shrunken. The tasks of ``train`` and of
-    a batch have the same, fully observed support inputs. Raises a ValueError if not.
+    That is the shrunken mean of their distance from the line of all, the child's own
+    left out; schoolmates are those of ``train`` and, when a batch is predicted, those
+    in it. All support inputs are observed, as :func:`direct_regression` wants it.
     """
-    average = train.support_y.mean(axis=0)
-    level = shrunken_means(school, (train.support_y - average)[..., 0].mean(axis=1))
+    line = pooled_polynomial(_known_alone(train))
 
-    def more(batch: TaskBatch, where: np.ndarray) -> TaskBatch:
+    def distance(batch: TaskBatch) -> np.ndarray:
+        return (batch.support_y - line(_known_alone(batch)))[..., 0].mean(axis=1)
+
+    own = distance(train)
+    both = variances(school, own)
+
+    def more(batch: TaskBatch, where: np.ndarray, others: bool) -> TaskBatch:
         """The school's level as if it were a first test."""
-        own = level(where)[:, None, None].astype(np.float32)
+        d = distance(batch)
+        total, count = _at(where, where, d) - d, _at(where, where, np.ones_like(d)) - 1
+        if others:
+            total = total + _at(where, school, own)
+            count = count + _at(where, school, np.ones_like(own))
+        level = shrunken(total, count, *both)[:, None, None].astype(np.float32)
         return TaskBatch(
-            np.concatenate([np.zeros_like(own), batch.support_x], axis=1),
-            np.concatenate([own, batch.support_y], axis=1),
-            np.concatenate([np.ones_like(own[..., 0]), batch.support_mask], axis=1),
+            np.concatenate([np.zeros_like(level), batch.support_x], axis=1),
+            np.concatenate([level, batch.support_y], axis=1),
+            np.concatenate([np.ones_like(level[..., 0]), batch.support_mask], axis=1),
             batch.query_x,
             batch.query_y,
             batch.query_mask,
         )
 
-    predict = direct_regression(more(train, school))
-    return lambda batch, where: predict(more(batch, where))
+    predict = direct_regression(more(train, school, others=False))
+    return lambda batch, where: predict(more(batch, where, others=True))
+
+
+def _at(asked: np.ndarray, school: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """The sum of ``value`` over the children of each school that is asked for."""
+    size = max(asked.max(initial=0), school.max(initial=0)) + 1
+    return np.bincount(school, value, minlength=size)[asked]
+
+
+def _known_alone(batch: TaskBatch) -> TaskBatch:
+    """The known tests, asked."""
+    known = batch.support_x, batch.support_y, batch.support_mask
+    return TaskBatch(*known, *known)

@@ -1,7 +1,8 @@
 """The Bayesian tutor: what to practice, averaged over all that a student may be.
 
-A student is one of 32 states (:data:`refimpl.baselines.tutoring_plan.STATES`) with one
-of P sets of ``rates``; a belief [N, P, 32] says how likely each is, for N students.
+A student is one of 32 states (``STATES`` of :mod:`refimpl.baselines.tutoring_plan`)
+with one of P sets of ``rates``; a belief [N, P, 32] says how likely each is, for N
+students.
 """
 
 from __future__ import annotations
