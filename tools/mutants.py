@@ -83,6 +83,11 @@ EQUIVALENT = {
     "+ for row in zip(*tensors, strict=False):": (
         "the arrays of a batch have as many rows each"
     ),
+    "+ rows = [function(*row) for row in zip(*tensors, strict=False)]": (
+        "the arrays of a batch have as many rows each"
+    ),
+    "+ if isinstance(arrays[ 1], np.ndarray):": "the arrays are all of one kind",
+    "+ if isinstance(arrays[ -1], np.ndarray):": "the arrays are all of one kind",
     "+ if not all(shapes[ 1].is_compatible_with(shape) for shape in shapes):": (
         "known shapes are compatible if equal: each may stand for all"
     ),
