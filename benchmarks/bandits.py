@@ -145,9 +145,14 @@ def main() -> None:
     for thread in ("intra", "inter"):
         getattr(tf.config.threading, f"set_{thread}_op_parallelism_threads")(1)
 
+    command = COMMAND + " --sampled" * arguments.sampled
+    for name in ("seeds", "stop", "settings"):
+        if (given := getattr(arguments, name)) != parser.get_default(name):
+            told = " ".join(given) if name == "settings" else given
+            command += f" --{name} {told}"
     packages = ["tensorflow", "keras", "numpy", "gymnasium"]
     if not arguments.sampled:
-        write_table(arguments.out / "bandits_speed.csv", speed(), COMMAND, packages)
+        write_table(arguments.out / "bandits_speed.csv", speed(), command, packages)
     tables, curves = [], []
     for name in arguments.settings:
         pulls, arms = map(int, name.split("x"))
@@ -168,23 +173,21 @@ def main() -> None:
             curves.append(curve.assign(pulls=pulls, arms=arms, seed=seed))
             if seed == 0 and not arguments.sampled:
                 weights = {f"{i}": w.numpy() for i, w in enumerate(policy.weights)}
-                note = {"command": COMMAND, "pulls": pulls, "arms": arms, **setting}
+                note = {"command": command, "pulls": pulls, "arms": arms, **setting}
                 save_arrays(
                     arguments.out / f"bandits_{pulls}_{arms}.npz", weights, note
                 )
         tables.append(found.assign(pulls=pulls, arms=arms))
     if arguments.sampled:
         columns = ["pulls", "arms", "rule", "seed", "mean", "error"]
-        settings = " ".join(arguments.settings)
-        command = f"{COMMAND} --sampled --settings {settings}"
         table = pd.concat(tables)[columns]
         write_table(arguments.out / "bandits_sampled.csv", table, command, packages)
         return
     columns = ["pulls", "arms", "rule", "seed", "constant", "mean", "error"]
     table = pd.concat(tables)[columns].astype({"seed": "Int64"})
-    write_table(arguments.out / "bandits.csv", table, COMMAND, packages)
+    write_table(arguments.out / "bandits.csv", table, command, packages)
     curve = pd.concat(curves)[["pulls", "arms", "seed", "update", "mean"]]
-    write_table(arguments.out / "bandits_curves.csv", curve, COMMAND, packages)
+    write_table(arguments.out / "bandits_curves.csv", curve, command, packages)
 
 
 if __name__ == "__main__":
