@@ -37,6 +37,7 @@ def random_walk(train: TaskBatch) -> Predictor:
     given the known ones. Raises a ValueError if a task of ``train`` or of a batch has
     several inputs or targets, or if ``train`` has no tests.
     """
+    _check("train", train)
     x, y, mask = _all_tests(train)
     if not mask.any():
         raise ValueError("train: expected observed tests")
@@ -66,6 +67,7 @@ def random_walk(train: TaskBatch) -> Predictor:
     line = fitted(best.x)[1]
 
     def predict(batch: TaskBatch) -> np.ndarray:
+        _check("batch", batch)
         known, asked = batch.support_x[..., 0], batch.query_x[..., 0]
         there = batch.support_mask == 1
         cov = covariance(known, known, first, t2, q) + s2 * np.eye(known.shape[1])
@@ -81,13 +83,15 @@ def random_walk(train: TaskBatch) -> Predictor:
 
 def _all_tests(batch: TaskBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inputs, targets and whether they were observed, of support and query: [M, T]."""
-    parts = [
+    x, y, mask = (
         np.concatenate(
             [getattr(batch, f"{part}_{name}") for part in ("support", "query")], axis=1
         )
         for name in ("x", "y", "mask")
-    ]
-    x, y, mask = parts
-    if x.shape[2] != 1 or y.shape[2] != 1:
-        raise ValueError("train: expected one input and one target")
+    )
     return x[..., 0].astype(float), y[..., 0].astype(float), mask == 1
+
+
+def _check(name: str, batch: TaskBatch) -> None:
+    if batch.support_x.shape[2:] != (1,) or batch.support_y.shape[2:] != (1,):
+        raise ValueError(f"{name}: expected one input and one target")

@@ -61,10 +61,20 @@ def shrunken_student_mean(train: TaskBatch, items: int) -> ShrunkenLevel:
     _, student, n = np.unique(student, return_inverse=True, return_counts=True)
     if (n < 2).all():
         raise ValueError("train: expected a student with 2 answers or more")
-    level = np.bincount(student, residual) / n
-    within = ((residual - level[student]) ** 2).sum() / (len(residual) - len(n))
-    between = max(np.mean(level**2 - within / n), 0.0)
-    return ShrunkenLevel(means, between, max(within, 1e-9))
+    return ShrunkenLevel(means, *variances(student, residual))
+
+
+def variances(group: np.ndarray, value: np.ndarray) -> tuple[float, float]:
+    """Of groups' means t2, and within groups s2: moments of ``value`` [M].
+
+    ``group`` [M] is the number of each value's group, such as a student or a school.
+    """
+    count = np.bincount(group)
+    there = count > 0
+    mean = np.bincount(group, value) / np.maximum(count, 1)
+    within = ((value - mean[group]) ** 2).sum() / (len(value) - there.sum())
+    between = np.mean(mean[there] ** 2 - within / count[there])
+    return max(float(between), 0.0), max(float(within), 1e-9)
 
 
 def item_response(

@@ -13,20 +13,11 @@ from collections.abc import Callable
 import numpy as np
 
 from refimpl.baselines.growth import direct_regression, pooled_polynomial
+from refimpl.baselines.responses import variances
 from refimpl.tasks import TaskBatch
 
 #: A batch of M tasks and their schools [M] -> predictions [M, Q, 1]
 SchoolPredictor = Callable[[TaskBatch, np.ndarray], np.ndarray]
-
-
-def variances(school: np.ndarray, value: np.ndarray) -> tuple[float, float]:
-    """Of schools' means t2, and within schools s2: moments of ``value`` [M]."""
-    count = np.bincount(school)
-    there = count > 0
-    mean = np.bincount(school, value) / np.maximum(count, 1)
-    within = ((value - mean[school]) ** 2).sum() / (len(value) - there.sum())
-    between = np.mean(mean[there] ** 2 - within / count[there])
-    return max(float(between), 0.0), max(float(within), 1e-9)
 
 
 def shrunken(

@@ -74,3 +74,5 @@ def test_bad_input_is_refused():
     wide = batch.map(lambda a: np.repeat(a, 2, axis=-1) if a.ndim == 3 else a)
     with pytest.raises(ValueError, match="train: expected one input and one target"):
         random_walk(wide)
+    with pytest.raises(ValueError, match="batch: expected one input and one target"):
+        random_walk(batch)(wide)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from refimpl.baselines import direct_regression
+from refimpl.baselines.responses import variances
 from refimpl.baselines.schools import (
     shrunken,
-    variances,
     with_schoolmates_known,
     with_schoolmates_later,
 )
