@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from refimpl.context import InContext, in_context_losses, predict_in_context
 from refimpl.maml import meta_train
-from refimpl.maml.in_context import InContext, in_context_losses, predict_in_context
 from refimpl.tasks import SinusoidTasks, TaskBatch
 
 SMALL = {"width": 16, "layers": 2, "heads": 2}
