@@ -1,14 +1,13 @@
-"""Train the class model of chapter 6.4 (an hour of one core), and its ablations.
+"""Train the class model of chapter 6.4 (an hour of one core).
 
-    python -m benchmarks.class_model --parts DIR                     # what is shipped
-    python -m benchmarks.class_model --parts DIR --run "quantitative test alone"
+    python -m benchmarks.class_model --parts DIR
 
 Every iteration draws about 12,000 answers: classes of 5 to 60 students and questions.
 The learning rate rises, then falls to 0 by a half cosine. Afterwards the intervals are
 stretched so that they cover four fifths of the means of the students of 2,000 classes
 that were held out: validation people and items, and new made-up classes. A run goes on
-where it was interrupted, from its checkpoint in DIR. Without --run the weights are
-written to benchmarks/results/class_model.safetensors; else to DIR.
+where it was interrupted, from its checkpoint in DIR. Writes
+benchmarks/results/class_model.safetensors; with --out DIR there, or to another file.
 """
 
 from __future__ import annotations
@@ -104,7 +103,7 @@ def main(run: str, iterations: int, classes: int, parts: Path, out: Path) -> Non
         checkpoint_every=500,
     )
     calibrate(model, held_out(run, classes))
-    path = out / WEIGHTS if run == "everything" else parts / f"{name}.safetensors"
+    path = out / WEIGHTS if out.is_dir() else out
     note = {"run": run, "iterations": iterations, "loss": history.loss[-1]}
     save_tensors(path, nn.ModuleDict({"model": model}).state_dict(), note)
     print(

@@ -10,10 +10,22 @@ maximization: empirical Bayes, on what the class model was trained on.
 
 from __future__ import annotations
 
+import argparse
 import math
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
+
+from benchmarks.class_model import RUNS
+from benchmarks.results_file import RESULTS, write_table
+from refimpl.baselines.item_fit import ItemPriors
+from refimpl.tasks.classes import ClassTasks
+
+#: the runs of benchmarks.class_model whose classes they are estimated from
+PRIORS = "everything", "quantitative test alone"
 
 Hyper = dict[str, tuple[float, float]]
 START: Hyper = {
@@ -91,8 +103,13 @@ def sample(
     return total / draws, torch.stack(kept)
 
 
-def estimate(answers: list[Tensor], guessing: bool, rounds: int, draws: int) -> Hyper:
-    """Hyper of highest likelihood, about, for complete classes [M, S, I]."""
+def estimate(run: str, guessing: bool, rounds: int, draws: int) -> Hyper:
+    """Hyper of highest likelihood, about, for training classes of a ``run``."""
+    weights = {name: w for name, w in RUNS[run].items() if name != "points"}
+    tasks, rng, answers = ClassTasks(weights), np.random.default_rng(11), []
+    for students, items in ((25, 15), (40, 30), (20, 40)):
+        batch = tasks.sample(60, "train", rng, students, items, known=1)
+        answers.append(torch.tensor(batch.support_y.reshape(60, students, items)))
     hyper = START
     for turn in range(rounds):
         made = [
@@ -105,3 +122,46 @@ def estimate(answers: list[Tensor], guessing: bool, rounds: int, draws: int) -> 
             for name, column in zip(hyper, every.T, strict=True)
         }
     return hyper
+
+
+def read_priors(folder: Path = RESULTS) -> dict[tuple[str, str], Hyper]:
+    """What :func:`main` wrote: by run, and "2PL" or "3PL"."""
+    table = pd.read_csv(folder / "class_priors.csv", comment="#")
+    return {
+        key: {s: (m, d) for s, m, d in own[["setting", "mean", "deviation"]].to_numpy()}
+        for key, own in table.groupby(["run", "model"])
+    }
+
+
+def item_priors_of(hyper: Hyper) -> ItemPriors:
+    """What ``hyper`` believes of an item of any class: means and deviations."""
+    (A, own_a), (SA, own_sa), (B, own_b), (SB, own_sb), _ = hyper.values()
+    log_var = own_a**2 + math.exp(2 * SA + 2 * own_sa**2)
+    mean = math.exp(A + log_var / 2)
+    deviation = mean * math.sqrt(math.exp(log_var) - 1)
+    easiness = math.sqrt(own_b**2 + math.exp(2 * SB + 2 * own_sb**2))
+    return ItemPriors(slopes=(mean, deviation), easiness=(B, easiness))
+
+
+def main(rounds: int, draws: int, out: Path) -> None:
+    torch.set_num_threads(1)
+    rows = []
+    for run in PRIORS:
+        for model in ("2PL", "3PL"):
+            hyper = estimate(run, model == "3PL", rounds, draws)
+            for setting, (mean, deviation) in hyper.items():
+                rows.append((run, model, setting, mean, deviation))
+            print(*rows[-1], flush=True)
+    columns = ["run", "model", "setting", "mean", "deviation"]
+    table = pd.DataFrame(rows, columns=columns)
+    write_table(out / "class_priors.csv", table, "python -m benchmarks.class_rivals")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--draws", type=int, default=300)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    main(**vars(parser.parse_args()))

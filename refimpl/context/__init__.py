@@ -7,6 +7,7 @@ from refimpl.context.in_context import (
     predict_in_context,
 )
 from refimpl.context.intervals import calibrate
+from refimpl.context.surprises import surprise
 
 __all__ = [
     "ClassModel",
@@ -16,4 +17,5 @@ __all__ = [
     "in_context_losses",
     "predict_in_context",
     "read_class",
+    "surprise",
 ]

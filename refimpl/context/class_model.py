@@ -149,8 +149,8 @@ def class_losses(
     """What training minimizes, [M]: the log-loss, and that of the intervals.
 
     The ``objective`` for ``meta_train(model, ..., num_steps=0)`` of a
-    :class:`ClassModel`, ``params`` [...] in its place; what belongs to inner steps, ``inner``, is not used. Raises a
-    TypeError if ``batch`` is no TaskBatch.
+    :class:`ClassModel`, with ``params`` [...]; what belongs to inner steps, ``inner``,
+    is not used. Raises a TypeError if ``batch`` is no TaskBatch.
     """
     *inputs, query_y, query_mask = as_tensors(batch, params)
     logits, found = functional_call(model, params, (*inputs, query_mask))
