@@ -48,7 +48,7 @@ SIZES = [50, 200, 600, 10_000, 0]
 KNOWN = 10
 ENDLESS = 10_000  # tasks for a model that cannot be fitted to tasks without end
 RATES = {
-    "in-context": [0.001, 0.002, 0.004, 0.008],
+    "in-context": [0.002, 0.004, 0.008, 0.016],
     "MAML": [0.001, 0.002, 0.005, 0.01],
 }
 FREQUENCIES = [1.0, 1.25, 1.5, 2.0]
