@@ -3,7 +3,7 @@
     python -m benchmarks.class_breadth --parts DIR [--tests DIR]
 
 Trains the class model on the quantitative test alone, on made-up classes alone, and on
-both, for 250, 1,000 and 4,000 iterations; and for 4,000 without one of the made-up
+both, for 200, 800 and 3,200 iterations; and for 3,200 without one of the made-up
 worlds by turns. Writes benchmarks/results/class_breadth.csv: for each of these, and
 each set of benchmarks.classes, how many classes training met, the log-loss, and how far
 that is above "everything" after as many iterations, with the 95 % interval as there. A
@@ -24,7 +24,7 @@ from benchmarks.classes import bootstrapped, log_losses, read, sets
 from benchmarks.classes import class_model as load
 from benchmarks.results_file import RESULTS, write_table
 
-LADDER = [250, 1000, 4000]
+LADDER = [200, 800, 3200]
 OVER_TIME = ["everything", "quantitative test alone", "made-up classes alone"]
 
 
@@ -74,7 +74,7 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--ladder", type=int, nargs="+", default=LADDER)
-    parser.add_argument("--classes", type=int, default=200, help="of a set")
+    parser.add_argument("--classes", type=int, default=400, help="of a set")
     parser.add_argument("--held", type=int, default=2000, help="to calibrate on")
     parser.add_argument("--parts", type=Path, required=True)
     parser.add_argument("--tests", type=Path)

@@ -114,7 +114,7 @@ def breaks(model: ClassModel, classes: int) -> pd.DataFrame:
     told = rivals(read_priors(), draws=100)
     methods = {"class model": read(model), "item mean": told["item mean"]}
     methods["1PL"] = told["1PL, priors all"]
-    verbal = sets(classes // 2, None)["verbal"]
+    verbal = sets(classes, None)["verbal"]
     for name, own in broken(verbal, np.random.default_rng(8)).items():
         row: dict = {"classes": name, "limit": above}
         for method, forecast in methods.items():

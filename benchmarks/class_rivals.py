@@ -1,11 +1,16 @@
 """The strongest rival of the class model: hierarchical item response theory, in full.
 
-Abilities theta_i ~ N(0, 1); P = c_j + (1 - c_j) sigmoid(a_j theta_i + b_j) with
-log a_j ~ N(A, e^SA), b_j ~ N(B, e^SB), logit c_j ~ N(C, 0.4) of a class; and each of
-A, SA, B, SB, C of a class is drawn from a normal distribution in turn: ``Hyper``. All
-are integrated over by elliptical slice sampling (Murray, Adams & MacKay 2010), for many
-classes at once. ``estimate`` fits Hyper to complete classes by expectation and
-maximization: empirical Bayes, on what the class model was trained on.
+    python -m benchmarks.class_rivals
+
+P = c_j + (1 - c_j) sigmoid(a_j theta_i + b_j) with log a_j ~ N(A, e^SA), b_j ~
+N(B, e^SB), logit c_j ~ N(C, 0.4) of a class; and each of A, SA, B, SB, C of a class is
+drawn from a normal distribution in turn: ``Hyper``. Abilities theta_i ~ N(0, 1) are
+integrated over on a grid, as in chapter 6.1, all else by elliptical slice sampling
+(Murray, Adams & MacKay 2010), for many classes at once.
+
+The command estimates Hyper by expectation and maximization from complete classes that
+the class model was trained on (empirical Bayes; ten minutes), and writes
+benchmarks/results/class_priors.csv.
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ from torch import Tensor
 
 from benchmarks.class_model import RUNS
 from benchmarks.results_file import RESULTS, write_table
-from refimpl.baselines.item_fit import ItemPriors
+from refimpl.baselines.item_fit import ItemPriors, grid
 from refimpl.tasks.classes import ClassTasks
 
 #: the runs of benchmarks.class_model whose classes they are estimated from
@@ -42,8 +47,8 @@ def sample(
     known: Tensor,
     hyper: Hyper = START,
     guessing: bool = True,
-    draws: int = 1500,
-    burn: int = 500,
+    draws: int = 1000,
+    burn: int = 300,
     seed: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """Posterior means of P [M, S, I], and draws of the five settings [n, M, 5].
@@ -51,33 +56,40 @@ def sample(
     Of ``answers`` [M, S, I], where ``known`` is 1. An answer between 0 and 1 counts as
     so much of a right one, the rest of a wrong one.
     """
-    M, S, J = answers.shape
+    M, _, J = answers.shape
     random = torch.Generator().manual_seed(seed)
     means, deviations = (torch.tensor(v) for v in zip(*hyper.values(), strict=True))
-    size = S + 3 * J + len(hyper)  # all standard normal before the data
+    size = 3 * J + len(hyper)  # all standard normal before the data
+    points, log_prior = (torch.tensor(g, dtype=torch.float32) for g in grid(1))
+    right, wrong = answers * known, (1 - answers) * known
 
     def settings(z: Tensor) -> Tensor:
         return means + deviations * z[:, -len(hyper) :]
 
     def chances(z: Tensor) -> Tensor:
-        A, SA, B, SB, C = settings(z)[:, None, :].split(1, dim=2)
-        theta, za, zb, zc, _ = z.split([S, J, J, J, len(hyper)], dim=1)
-        slope = torch.exp(A + SA.exp() * za[:, None])
-        p = torch.sigmoid(slope * theta[..., None] + B + SB.exp() * zb[:, None])
+        """P of each item at each ability of the grid, [M, J, G]."""
+        A, SA, B, SB, C = settings(z).split(1, dim=1)
+        za, zb, zc, _ = z.split([J, J, J, len(hyper)], dim=1)
+        slope, easiness = torch.exp(A + SA.exp() * za), B + SB.exp() * zb
+        p = torch.sigmoid(slope[..., None] * points[:, 0] + easiness[..., None])
         if guessing:
-            c = torch.sigmoid(C + 0.4 * zc[:, None])
+            c = torch.sigmoid(C + 0.4 * zc)[..., None]
             p = c + (1 - c) * p
         return p.clamp(1e-6, 1 - 1e-6)
 
-    def log_likelihood(z: Tensor, y: Tensor, m: Tensor) -> Tensor:
-        p = chances(z)
-        return (m * (y * p.log() + (1 - y) * (1 - p).log())).sum((1, 2))
+    def joint(p: Tensor, r: Tensor, w: Tensor) -> Tensor:
+        """log P(known answers, ability), [M, S, G]."""
+        return r @ p.log() + w @ (1 - p).log() + log_prior
+
+    def log_likelihood(z: Tensor, some: Tensor) -> Tensor:
+        logs = joint(chances(z), right[some], wrong[some])
+        return logs.logsumexp(dim=2).sum(dim=1)
 
     def rand(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=random)
 
     z = 0.1 * torch.randn(M, size, generator=random)
-    now = log_likelihood(z, answers, known)
+    now = log_likelihood(z, torch.arange(M))
     total, kept = torch.zeros(answers.shape), []
     for draw in range(burn + draws):
         other = torch.randn(M, size, generator=random)
@@ -88,7 +100,7 @@ def sample(
         while len(todo):
             cos, sin = angle[todo, None].cos(), angle[todo, None].sin()
             proposed = z[todo] * cos + other[todo] * sin
-            value = log_likelihood(proposed, answers[todo], known[todo])
+            value = log_likelihood(proposed, todo)
             fits = value > least[todo]
             new[todo[fits]], now[todo[fits]] = proposed[fits], value[fits]
             todo = todo[~fits]
@@ -98,7 +110,8 @@ def sample(
             angle[todo] = low[todo] + (high[todo] - low[todo]) * rand(len(todo))
         z = new
         if draw >= burn:
-            total += chances(z)
+            p = chances(z)
+            total += joint(p, right, wrong).softmax(dim=2) @ p.transpose(1, 2)
             kept.append(settings(z))
     return total / draws, torch.stack(kept)
 

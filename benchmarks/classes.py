@@ -119,7 +119,7 @@ def questionnaire() -> np.ndarray:
 
 
 def sets(classes: int, tests: Path | None) -> dict[str, Classes]:
-    """The classes of each set, twice as many of the two tests of the SAT."""
+    """``classes`` of each of the SAT's tests, three eighths as many of the others."""
 
     def rng(place: int) -> np.random.Generator:
         return np.random.default_rng([64, place])
@@ -128,7 +128,8 @@ def sets(classes: int, tests: Path | None) -> dict[str, Classes]:
     for place, test in enumerate(("quantitative", "verbal")):
         data = ResponseTasks(test)
         table = data.correct[np.ix_(data.splits["test"], item_split(test, "test"))]
-        made[test] = drawn(table, 2 * classes, rng(place))
+        made[test] = drawn(table, classes, rng(place))
+    classes = max(classes * 3 // 8, 2)
     for version in (1, 2):
         table = national_mathematics(version)
         made[f"national mathematics {version}"] = drawn(
@@ -335,8 +336,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--classes", type=int, default=200)
-    parser.add_argument("--draws", type=int, default=1500)
+    parser.add_argument("--classes", type=int, default=400)
+    parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--only", nargs="*", default=[], help="these sets")
     parser.add_argument("--weights", type=Path, default=RESULTS / WEIGHTS)
     parser.add_argument("--parts", type=Path)

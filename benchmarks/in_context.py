@@ -148,13 +148,17 @@ def maml(family: str, tasks: int, seed: int, iterations: int, rate: float):
 
 
 def keep(model, score, draw, how: dict) -> None:
-    """Train ``model``; it ends as it was when ``score`` was lowest."""
+    """Train ``model``; it ends as it was when ``score`` was lowest.
+
+    A run whose meta-gradient is no longer finite ends there.
+    """
     with tempfile.TemporaryDirectory() as folder:
         best = KeepBest(Path(folder) / "best", 12, model=model)
-        every = max(how["iterations"] // 60, 1)
-        meta_train(
-            model, draw, **how, validate=score, validate_every=every, callback=best
-        )
+        how |= {"validate": score, "validate_every": max(how["iterations"] // 60, 1)}
+        try:
+            meta_train(model, draw, **how, callback=best)
+        except FloatingPointError as error:
+            print(error, flush=True)
         load_trained(best.path, model=model)
 
 
@@ -164,7 +168,7 @@ def adapted(model, batch: TaskBatch, steps: int) -> np.ndarray:
     return predict(model, params, batch, num_steps=steps, fast_lr=0.01)
 
 
-def best_steps(model, validation: TaskBatch, most: int = 30) -> int:
+def best_steps(model, validation: TaskBatch, most: int = 100) -> int:
     return int(squared(adapted(model, validation, most), validation).mean(1).argmin())
 
 

@@ -87,7 +87,7 @@ def _easiness(
     M: tuple[int, ...], J: tuple[int, ...], rng: np.random.Generator
 ) -> np.ndarray:
     """b_j [M, 1, I]: the class's questions are easy or hard, and more or less alike."""
-    return rng.normal(0.3, 1.3, M) + rng.uniform(0.2, 2, M) * rng.normal(size=J)
+    return rng.normal(0.3, 1.2, M) + rng.uniform(0.4, 2.4, M) * rng.normal(size=J)
 
 
 def _steepness(

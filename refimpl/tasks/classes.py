@@ -23,7 +23,7 @@ WORLDS = {
 
 ITEM_CUTS = 50, 60  # of the quantitative test's 80 items, permuted with seed 0
 EVERYTHING = {"skills": 4, "passages": 2, "procedures": 1, "points": 2}
-EVERYTHING["quantitative"] = 4
+EVERYTHING["quantitative"] = 6
 
 
 class ClassTasks:
@@ -40,7 +40,7 @@ class ClassTasks:
     sources : mapping of names to weights, optional
         How often a class is of "quantitative" or "verbal", the real ones, or of
         "skills", "passages", "procedures" or "points", those made up. The default is
-        all but "verbal", nearly a third of it "quantitative".
+        all but "verbal", two fifths of it "quantitative".
 
     Raises
     ------
