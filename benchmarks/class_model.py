@@ -29,7 +29,7 @@ from refimpl.tasks.classes import EVERYTHING, ITEM_CUTS, ClassTasks
 WEIGHTS = "class_model.safetensors"
 ANSWERS = 12_000  # of an iteration, about
 SIZES = 5, 60
-ITERATIONS = 60_000
+ITERATIONS = 46_000
 RATE = 0.004
 MADE_UP = {name: w for name, w in EVERYTHING.items() if name != "quantitative"}
 RUNS = {

@@ -10,11 +10,12 @@ Beside them stand methods that fit a model to the N tasks: for waves a Gaussian 
 (squared exponential; its three settings of highest marginal likelihood), for habits the
 hierarchical linear model and the ridge of 5.1. Writes to benchmarks/results/
 
-- in_context.csv: for each family, N (0: always new tasks) and method the mean squared
-  error on 1,000 new tasks, mean over the seeds, with the 95 % interval over the tasks;
-  the least and largest of the seeds; the median; how far above in-context;
-- in_context_other.csv: the same for waves of other frequencies than it ever met, by the
-  learners that met new waves without end.
+- in_context_waves.csv and in_context_habits.csv: for each N (0: always new tasks) and
+  method the mean squared error on 1,000 new tasks, mean over the seeds, with the 95 %
+  interval over the tasks; the least and largest of the seeds; the median; how far above
+  in-context; the learning rate, and MAML's mean number of steps;
+- in_context_frequencies.csv: the same for waves of other frequencies than it ever met,
+  by the learners that met new waves without end.
 
 A finished run is kept in DIR, and not made again: three hours of one core in all.
 """
@@ -285,6 +286,19 @@ def fitted(family: str, tasks: int, seed: int) -> dict[str, dict[str, np.ndarray
     return {"Gaussian process": errors}
 
 
+def of_frequency(frequency: float) -> TaskBatch:
+    """1,000 waves A sin(frequency x - phi), else as those that were met."""
+    rng = np.random.default_rng(4)
+    tasks = SinusoidTasks()
+    amplitude = rng.uniform(*tasks.amplitude, size=(1000, 1, 1))
+    phase = rng.uniform(*tasks.phase, size=(1000, 1, 1))
+    x = rng.uniform(*tasks.x, size=(1000, 2 * KNOWN, 1))
+    y = (amplitude * np.sin(frequency * x - phase)).astype(np.float32)
+    x, ones = x.astype(np.float32), np.ones((1000, KNOWN), np.float32)
+    known, asked = slice(0, KNOWN), slice(KNOWN, 2 * KNOWN)
+    return TaskBatch(x[:, known], y[:, known], ones, x[:, asked], y[:, asked], ones)
+
+
 def summary(runs: dict[str, list[np.ndarray]]) -> list[dict]:
     """One row for each method's errors [seeds][tasks]."""
     rows, ours = [], np.array(runs["in-context"]).mean(axis=0)
@@ -302,8 +316,8 @@ def main(sizes, families, seeds: int, share: float, parts: Path | None, out: Pat
     torch.set_num_threads(1)
     if parts:
         parts.mkdir(parents=True, exist_ok=True)
-    rows, other = [], []
     for family in families:
+        rows, other = [], []
         rates = {m: best_rate(family, m, parts, share) for m in RATES}
         print(family, rates, flush=True)
         for tasks in sizes:
@@ -315,34 +329,24 @@ def main(sizes, families, seeds: int, share: float, parts: Path | None, out: Pat
                 }
                 for name, errors in (own | fitted(family, tasks, seed)).items():
                     runs.setdefault(name, []).append(errors)
-            place = {"family": family, "tasks": tasks}
             new = {n: [e["new"] for e in each] for n, each in runs.items()}
-            rows += [place | row for row in summary(new)]
-            for row in rows[-len(new) :]:
-                row["rate"] = rates.get(row["method"])
+            for row in summary(new):
+                steps = [
+                    int(e["steps"][0]) for e in runs[row["method"]] if "steps" in e
+                ]
+                own = {"rate": rates.get(row["method"]), "steps": np.mean(steps or [0])}
+                rows.append({"tasks": tasks} | row | own)
             if family == "waves" and tasks == 0:
                 for f in FREQUENCIES:
                     met = {n: [e[f"{f}"] for e in each] for n, each in runs.items()}
                     longer = [e[f"{f}, 100 steps"] for e in runs["MAML"]]
                     met["MAML, 100 steps"] = longer
                     other += [{"frequency": f} | row for row in summary(met)]
-    command = f"python -m benchmarks.in_context --seeds {seeds}"
-    write_table(out / "in_context.csv", pd.DataFrame(rows), command)
-    if other:
-        write_table(out / "in_context_other.csv", pd.DataFrame(other), command)
-
-
-def of_frequency(frequency: float) -> TaskBatch:
-    """1,000 waves A sin(frequency x - phi), else as those that were met."""
-    rng = np.random.default_rng(4)
-    tasks = SinusoidTasks()
-    amplitude = rng.uniform(*tasks.amplitude, size=(1000, 1, 1))
-    phase = rng.uniform(*tasks.phase, size=(1000, 1, 1))
-    x = rng.uniform(*tasks.x, size=(1000, 2 * KNOWN, 1))
-    y = (amplitude * np.sin(frequency * x - phase)).astype(np.float32)
-    x, ones = x.astype(np.float32), np.ones((1000, KNOWN), np.float32)
-    known, asked = slice(0, KNOWN), slice(KNOWN, 2 * KNOWN)
-    return TaskBatch(x[:, known], y[:, known], ones, x[:, asked], y[:, asked], ones)
+        command = f"python -m benchmarks.in_context --seeds {seeds} --families {family}"
+        write_table(out / f"in_context_{family}.csv", pd.DataFrame(rows), command)
+        if other:
+            table = pd.DataFrame(other)
+            write_table(out / "in_context_frequencies.csv", table, command)
 
 
 if __name__ == "__main__":

@@ -476,18 +476,20 @@ def test_classroom_tells_which_notebook_failed(tmp_path):
 def test_in_context(tmp_path):
     short = ["--share", 0.001, "--seeds", 1, "--sizes", 50, 0]
     run("benchmarks.in_context", *short, "--parts", tmp_path, "--out", tmp_path)
-    for name in ("in_context.csv", "in_context_other.csv"):
+    names = [f"in_context_{n}.csv" for n in ("frequencies", "habits", "waves")]
+    assert sorted(path.name for path in tmp_path.glob("*.csv")) == names
+    for name in names:
         made, committed = made_and_committed(tmp_path, name)
         assert [*made] == [*committed]
-    made, committed = made_and_committed(tmp_path, "in_context.csv")
-    place = ["family", "tasks", "method"]
-    fitted = ["Gaussian process", "hierarchical", "ridge"]  # by these, on new tasks
-    made, committed = (
-        t[t["method"].isin(fitted) & t["tasks"].isin([50])].set_index(place)
-        for t in (made, committed)
-    )
-    assert len(made) == 3
-    assert (made["mean"] / committed["mean"]).between(0.7, 1.4).all()
+        if name == names[0]:
+            continue
+        fitted = ["Gaussian process", "hierarchical", "ridge"]
+        made, committed = (
+            t[t["method"].isin(fitted) & (t["tasks"] == 50)].set_index("method")
+            for t in (made, committed)
+        )
+        # One seed beside three, of models that are fitted and not trained.
+        assert (made["mean"] / committed["mean"]).between(0.7, 1.4).all()
     assert len([*tmp_path.glob("*.npz")]) == 24  # finished runs are kept
 
 
@@ -501,7 +503,7 @@ def test_class_model(tmp_path):
         {n: t.shape for n, t in tensors.items()} for tensors, _ in (made, committed)
     ]
     assert shapes[0] == shapes[1]
-    assert committed[1]["iterations"] == 34_000
+    assert committed[1]["iterations"] == 46_000
     assert (RESULTS / "class_model.safetensors").stat().st_size < 500_000
     # A finished run is found finished, and gives the same weights again.
     again = tmp_path / "again.safetensors"

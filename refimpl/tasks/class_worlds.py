@@ -87,14 +87,14 @@ def _easiness(
     M: tuple[int, ...], J: tuple[int, ...], rng: np.random.Generator
 ) -> np.ndarray:
     """b_j [M, 1, I]: the class's questions are easy or hard, and more or less alike."""
-    return rng.normal(0.3, 1.2, M) + rng.uniform(0.4, 2.4, M) * rng.normal(size=J)
+    return rng.normal(0.6, 1.2, M) + rng.uniform(0.4, 2.4, M) * rng.normal(size=J)
 
 
 def _steepness(
     M: tuple[int, ...], J: tuple[int, ...], rng: np.random.Generator
 ) -> np.ndarray:
-    """a_j [M, 1, I], about 1: how much an item tells differs by class and by item."""
-    log = rng.normal(0.1, 0.45, M) + rng.uniform(0, 0.5, M) * rng.normal(size=J)
+    """a_j [M, 1, I], about 1.4: how much an item tells differs by class and by item."""
+    log = rng.normal(0.3, 0.45, M) + rng.uniform(0, 0.5, M) * rng.normal(size=J)
     return np.exp(log)
 
 
