@@ -50,7 +50,7 @@ KNOWN = 10
 ENDLESS = 10_000  # tasks for a model that cannot be fitted to tasks without end
 RATES = {
     "in-context": [0.002, 0.004, 0.008, 0.016],
-    "MAML": [0.001, 0.002, 0.005, 0.01],
+    "MAML": [0.002, 0.005, 0.01],
 }
 FREQUENCIES = [1.0, 1.25, 1.5, 2.0]
 
@@ -65,7 +65,7 @@ FAMILIES = {
         "inputs": 1,
         "network": lambda seed: sinusoid_network(seed=seed),
         "in-context": 8000,  # iterations
-        "MAML": 30_000,
+        "MAML": 20_000,
         "at_once": {"in-context": 64, "MAML": 25},
     },
     "habits": {
@@ -142,7 +142,7 @@ def maml(family: str, tasks: int, seed: int, iterations: int, rate: float):
 
     keep(model, score, source(family, tasks, seed, own["at_once"]["MAML"]), {
         "meta_lr": schedule, "iterations": iterations, "seed": seed,
-        "compile": iterations >= 500, **how,
+        "compile": iterations >= 500, "max_grad_norm": 1.0, **how,
     })  # fmt: skip
     torch.compiler.reset()
     return model
