@@ -12,7 +12,8 @@ hierarchical linear model and the ridge of 5.1. Writes to benchmarks/results/
 
 - in_context_waves.csv and in_context_habits.csv: for each N (0: always new tasks) and
   method the mean squared error on 1,000 new tasks, mean over the seeds, with the 95 %
-  interval over the tasks; the least and largest of the seeds; the median; how far above
+  interval over the tasks; the least and largest of the seeds; the median over tasks, of
+  the seeds the mean, least and most; the share of runaway tasks; how far above
   in-context; the learning rate, and MAML's mean number of steps;
 - in_context_frequencies.csv: the same for waves of other frequencies than it ever met,
   by the learners that met new waves without end.
@@ -50,8 +51,9 @@ KNOWN = 10
 ENDLESS = 10_000  # tasks for a model that cannot be fitted to tasks without end
 RATES = {
     "in-context": [0.002, 0.004, 0.008, 0.016],
-    "MAML": [0.002, 0.005, 0.01],
+    "MAML": [0.005, 0.01, 0.02],
 }
+AWAY = 100  # waves reach from -5 to 5
 FREQUENCIES = [1.0, 1.25, 1.5, 2.0]
 
 
@@ -300,14 +302,22 @@ def of_frequency(frequency: float) -> TaskBatch:
 
 
 def summary(runs: dict[str, list[np.ndarray]]) -> list[dict]:
-    """One row for each method's errors [seeds][tasks]."""
-    rows, ours = [], np.array(runs["in-context"]).mean(axis=0)
-    for method, errors in runs.items():
-        errors = np.array(errors)
+    """One row for each method's errors [seeds][tasks].
+
+    Where an adapted network ran away, to an error above 100 or none at all, it counts
+    as 100 in the means.
+    """
+    every = {m: np.array(errors) for m, errors in runs.items()}
+    away = {m: ~(errors <= AWAY) for m, errors in every.items()}
+    every = {m: np.where(away[m], AWAY, errors) for m, errors in every.items()}
+    rows, ours = [], every["in-context"].mean(axis=0)
+    for method, errors in every.items():
         whole, gap = (summarize(e) for e in (errors.mean(0), errors.mean(0) - ours))
         row = {"method": method} | {n: whole[n] for n in ("mean", "low", "high")}
         row |= {"least": errors.mean(1).min(), "most": errors.mean(1).max()}
-        row |= {"median": np.median(errors, axis=1).mean()}
+        medians = np.median(errors, axis=1)
+        row |= {"median": medians.mean(), "away": away[method].mean()}
+        row |= {"median_least": medians.min(), "median_most": medians.max()}
         rows.append(row | {f"gap_{n}": gap[n] for n in ("mean", "low", "high")})
     return rows
 

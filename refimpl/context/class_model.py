@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from refimpl.checks import check_count
-from refimpl.context.intervals import interval_loss
+from refimpl.context.intervals import check_reader, ends_of, interval_loss
 from refimpl.context.tables import Tables, tables_of
 from refimpl.maml.arguments import Params
 from refimpl.maml.over_tasks import as_tensors
@@ -64,13 +64,14 @@ class ClassModel(nn.Module):
 
     Raises
     ------
-    ValueError
-        If a size is no count.
+    TypeError, ValueError
+        If a size or the seed is no count, or ``width`` below 2.
     """
 
     def __init__(self, width: int = 64, layers: int = 5, *, seed: int) -> None:
-        check_count("width", width, 1)
+        check_count("width", width, 2)
         check_count("layers", layers, 1)
+        check_count("seed", seed, 0)
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -109,16 +110,20 @@ class ClassModel(nn.Module):
 
         With ``query_mask`` [M, Q] also what is expected of students, [M, S, 3]: the
         mean of their answers that it asks (NaN without any), and how far an interval
-        goes below and above it. Raises a ValueError if inputs are no numbers of
-        students and items, or an answer stands twice or is not from 0 to 1.
+        goes below and above it. Raises a ValueError if shapes do not fit, inputs are no
+        numbers of students and items, an answer stands twice, is known and asked, or is
+        not from 0 to 1.
         """
+        if query_mask is not None:
+            odd = (query_x < 0) | (query_x != query_x.round())  # an empty place may be
+            query_x = torch.where(odd & (query_mask[..., None] == 0), 0, query_x)
         table = tables_of(support_x, support_y, support_mask, query_x)
         states = self.states(table)
         cells = self.output(states)
         logits = table.at(query_x, cells)
         if query_mask is None:
             return logits
-        asked = table.put(query_x, query_mask)
+        asked = table.asked(query_x, query_mask)
         return logits, self.means(states, cells[..., 0].sigmoid(), table.known, asked)
 
     def means(
@@ -154,9 +159,10 @@ def class_losses(
     """
     *inputs, query_y, query_mask = as_tensors(batch, params)
     logits, found = functional_call(model, params, (*inputs, query_mask))
+    target = torch.where(query_mask == 1, query_y[..., 0], 0)
     each = nn.functional.binary_cross_entropy_with_logits(
-        logits, query_y, reduction="none"
-    )[..., 0]
+        logits[..., 0], target, reduction="none"
+    )
     log_loss = (each * query_mask).sum(1) / query_mask.sum(1).clamp(min=1)
     return log_loss + interval_loss(found, inputs[3], query_y, query_mask)
 
@@ -164,13 +170,15 @@ def class_losses(
 def read_class(model: ClassModel, batch: TaskBatch) -> tuple[np.ndarray, np.ndarray]:
     """Forecasts [M, Q, 1], from 0 to 1, and the ends of students' intervals [M, S, 2].
 
-    In one forward pass. An interval holds the mean of a student's asked answers in four
-    of five cases, over students of classes like those that ``model`` met; it is cut at
-    0 and 1, and NaN where nothing is asked. Raises a TypeError if ``batch`` is no
-    TaskBatch.
+    In one forward pass. Once ``model`` is calibrated, an interval holds the mean of a
+    student's asked answers in four of five cases, over students of classes like those
+    of its calibration; it is cut at 0 and 1, and NaN where nothing is asked. Raises a
+    TypeError if ``model`` is no ClassModel or ``batch`` no TaskBatch, a ValueError as
+    :meth:`ClassModel.forward`.
     """
+    check_reader(model)
     *inputs, _, query_mask = as_tensors(batch, dict(model.named_parameters()))
     with torch.no_grad():
         logits, found = model(*inputs, query_mask)
-        far = model.stretch * found[..., 1:] * torch.tensor([-1.0, 1.0])
-    return logits.sigmoid().numpy(), (found[..., :1] + far).clamp(0, 1).numpy()
+        ends = ends_of(found, model.stretch)
+    return logits.sigmoid().cpu().numpy(), ends.clamp(0, 1).cpu().numpy()

@@ -42,8 +42,8 @@ class InContext(nn.Module):
 
     Raises
     ------
-    ValueError
-        If a size is no count, or ``width`` no multiple of ``heads``.
+    TypeError, ValueError
+        If a size or the seed is no count, or ``width`` no multiple of ``heads``.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class InContext(nn.Module):
         sizes = {"inputs": inputs, "outputs": outputs, "width": width, "layers": layers}
         for name, size in (sizes | {"heads": heads}).items():
             check_count(name, size, 1)
+        check_count("seed", seed, 0)
         if width % heads:
             raise ValueError(
                 f"width: expected a multiple of {heads} heads, got {width}"
@@ -88,6 +89,9 @@ class InContext(nn.Module):
     ) -> Tensor:
         """Predictions [M, Q, O], from [M, K, D], [M, K, O], [M, K] and [M, Q, D]."""
         tasks, queries = query_x.shape[:2]
+        observed = support_mask[..., None] == 1  # what else there is may be anything
+        support_x = torch.where(observed, support_x, 0)
+        support_y = torch.where(observed, support_y, 0)
         known = self.input(support_x) + self.target(support_y)
         nothing = self.nothing.expand(tasks, 1, -1)
         tokens = torch.cat([nothing, known, self.input(query_x)], dim=1)

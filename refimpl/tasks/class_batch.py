@@ -28,28 +28,42 @@ def class_batch(
     Raises
     ------
     ValueError
-        If shapes differ, an answer is both known and asked, or one of these is not
-        from 0 to 1.
+        If shapes differ or a table is empty, ``known`` or ``asked`` has anything but 0
+        and 1, an answer is both known and asked, or one of these is not from 0 to 1.
+    TypeError
+        If ``answers`` are no numbers, or an array is masked: a mask would be lost.
     """
-    answers, known = np.asarray(answers), np.asarray(known) == 1
-    asked = ~known if asked is None else np.asarray(asked) == 1
-    for name, array in (("answers", answers), ("known", known), ("asked", asked)):
-        if array.ndim != 3 or array.shape != answers.shape:
+    given = {"answers": answers, "known": known, "asked": asked}
+    arrays = {n: _array(n, a) for n, a in given.items() if a is not None}
+    answers, known = arrays["answers"], arrays["known"]
+    asked = arrays.get("asked", 1 - known)
+    for name, array in arrays.items():
+        if array.ndim != 3 or array.shape != answers.shape or not array.size:
             raise ValueError(
                 f"{name}: expected [classes, students, items], as answers "
                 f"{answers.shape}, got {array.shape}"
             )
-    if (known & asked).any():
+        if name != "answers" and not np.isin(array, [0, 1]).all():
+            raise ValueError(f"{name}: expected only 0 and 1")
+    used = (known == 1) | (asked == 1)
+    if ((known == 1) & (asked == 1)).any():
         raise ValueError("asked: expected no answer that is known, too")
-    used = answers[known | asked]
-    if not ((used >= 0) & (used <= 1)).all():
+    if not ((answers[used] >= 0) & (answers[used] <= 1)).all():
         raise ValueError("answers: expected numbers from 0 to 1 where known or asked")
     classes, students, items = answers.shape
     cells = np.stack(np.divmod(np.arange(students * items), items), axis=1)
     x = np.tile(cells.astype(np.float32), (classes, 1, 1))
-    y = np.where(known | asked, answers, 0).astype(np.float32).reshape(classes, -1, 1)
+    y = np.where(used, answers, 0).astype(np.float32).reshape(classes, -1, 1)
     masks = [m.astype(np.float32).reshape(classes, -1) for m in (known, asked)]
-    return TaskBatch(x, y * masks[0][..., None], masks[0], x, y, masks[1])
+    return TaskBatch(x, y * masks[0][..., None], masks[0], x.copy(), y, masks[1])
+
+
+def _array(name: str, given: np.ndarray) -> np.ndarray:
+    """``given`` as numbers, or a TypeError that names it."""
+    array = np.asarray(given)
+    if np.ma.isMaskedArray(given) or array.dtype.kind not in "buif":
+        raise TypeError(f"{name}: expected an array of numbers, got {type(given)}")
+    return array.astype(float)
 
 
 def gaps(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

@@ -62,7 +62,8 @@ def passages(
     """
     M, J = (classes, 1, 1), (classes, 1, items)
     ability = abilities(classes, students, 1, rng)
-    group = rng.integers(0, max(2, items // 5), J).repeat(students, axis=1)
+    groups = min(items, max(2, items // 5))
+    group = rng.integers(0, groups, J).repeat(students, axis=1)
     luck = rng.uniform(0.3, 1.3, M) * rng.normal(size=(classes, students, items))
     luck = np.take_along_axis(luck, group, axis=2)
     steep = _steepness(M, J, rng)

@@ -1,4 +1,7 @@
-"""A class is a task: some answers in its table are known, the others are asked."""
+"""A class is a task: some answers in its table are known, the others are asked.
+
+A long module, for it checks what its sources can give before it draws.
+"""
 
 from __future__ import annotations
 
@@ -50,10 +53,12 @@ class ClassTasks:
 
     def __init__(self, sources: Mapping[str, float] = EVERYTHING) -> None:
         known = [*TESTS, *WORLDS]
+        if not isinstance(sources, Mapping):
+            raise TypeError(f"sources: expected names and weights, got {sources!r}")
         for name, weight in sources.items():
             if name not in known:
                 raise ValueError(f"sources: expected some of {known}, got {name!r}")
-            check_number(f"sources: {name}", weight, 0)
+            check_number(f"sources: {name}", weight, 0, 1e9)
         if not sum(sources.values()) > 0:
             raise ValueError("sources: expected a weight above 0")
         self.sources = dict(sources)
@@ -66,6 +71,11 @@ class ClassTasks:
 
         The rest is as for :meth:`sample`, which draws from all.
         """
+        if source not in self.sources:
+            raise ValueError(
+                f"source: expected one of {[*self.sources]}, got {source!r}"
+            )
+        check_rng(rng)
         if source not in TESTS:
             return WORLDS[source](classes, students, items, rng)
         test = self.tests[source]
@@ -110,7 +120,7 @@ class ClassTasks:
         Returns
         -------
         TaskBatch
-            As :func:`class_batch` makes it.
+            As :func:`class_batch` makes it; classes of one source stand together.
 
         Raises
         ------
@@ -119,8 +129,13 @@ class ClassTasks:
         """
         tasks = check_count("tasks", tasks, 1)
         check_rng(rng)
-        students = check_count("students", students, 1)
-        items = check_count("items", items, 1)
+        people = [len(rows_of(t.splits, split)) for t in self.tests.values()]
+        numbers = [len(item_split(name, split)) for name in self.tests]
+        item_split("quantitative", split)  # a split it must be, of made-up classes, too
+        students = check_count("students", students, 1, min(people, default=None))
+        items = check_count("items", items, 1, min(numbers, default=None))
+        if known is None and students * items < 2:
+            raise ValueError("known: expected a share, for a class of one answer")
         weights = np.array([*self.sources.values()], float)
         counts = rng.multinomial(tasks, weights / weights.sum())
         answers = np.concatenate(

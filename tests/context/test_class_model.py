@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from refimpl.context import ClassModel, calibrate, class_losses, read_class
+from refimpl.context import (
+    ClassModel,
+    InContext,
+    calibrate,
+    class_losses,
+    read_class,
+)
 from refimpl.context.intervals import interval_loss
 from refimpl.maml import meta_train
 from refimpl.tasks.class_batch import class_batch
@@ -202,7 +208,7 @@ def test_tables_that_are_none_are_refused(model, batch):
         getattr(other, name)[place] = value
         return other
 
-    half = wrong("support_x", (0, 0, 1), 0.5)
+    half = wrong("support_x", (0, np.nonzero(batch.support_mask[0])[0][0], 1), 0.5)
     with pytest.raises(ValueError, match="expected the numbers of a student and an it"):
         read_class(model, half)
     first = np.nonzero(batch.support_mask[0])[0]
@@ -212,10 +218,49 @@ def test_tables_that_are_none_are_refused(model, batch):
         read_class(model, twice)
     with pytest.raises(ValueError, match="support_y: expected answers from 0 to 1"):
         read_class(model, wrong("support_y", (0, first[0]), 3.0))
+    params, asked = dict(model.named_parameters()), np.nonzero(batch.query_mask[0])[0]
+    with pytest.raises(ValueError, match="query_y: expected answers from 0 to 1"):
+        class_losses(model, params, wrong("query_y", (0, asked[0]), 5.0))
+    with pytest.raises(ValueError, match="query_x: expected each asked answer once"):
+        read_class(model, wrong("query_mask", (0, first[0]), 1.0))
+    with pytest.raises(ValueError, match="x: expected students and items numbered fro"):
+        read_class(model, wrong("support_x", (0, first[0], 0), 1e8))
+    flat = [torch.as_tensor(a) for a in (batch.support_x, batch.support_y[..., 0])]
+    with pytest.raises(ValueError, match=r"support_y: expected shape \[3, 35, 1\]"):
+        model(*flat, torch.as_tensor(batch.support_mask), flat[0])
+
+
+def test_what_empty_places_hold_does_not_matter(model, batch):
+    before = read_class(model, batch)
+    other = batch.map(np.copy)
+    other.support_x[other.support_mask == 0] = -1
+    other.support_y[other.support_mask == 0] = 1e30
+    other.query_y[other.query_mask == 0] = 1e30
+    for one, same in zip(before, read_class(model, other), strict=True):
+        np.testing.assert_array_equal(one, same)
+    params = dict(model.named_parameters())
+    losses = [class_losses(model, params, b).detach() for b in (batch, other)]
+    assert torch.equal(*losses)
+
+
+def test_calibration_says_what_it_needs(model, tasks):
+    with pytest.raises(ValueError, match="batches: expected answers asked of four stu"):
+        calibrate(model, [])
+    three = tasks.sample(1, "test", rng(), students=3, items=4, known=0.5)
+    with pytest.raises(ValueError, match="batches: .* got 3 students"):
+        calibrate(model, three)
+    with pytest.raises(TypeError, match="model: expected a ClassModel, got Linear"):
+        calibrate(torch.nn.Linear(1, 1), three)
+    broken = ClassModel(seed=0, **SMALL)
+    torch.nn.init.constant_(broken.output.weight, torch.nan)
+    with pytest.raises(ValueError, match="model: expected finite forecasts"):
+        calibrate(broken, tasks.sample(9, "test", rng(), 9, 9, 0.5))
+    with pytest.raises(TypeError, match="model: expected a ClassModel, got InContext"):
+        read_class(InContext(2, seed=0), three)
 
 
 def test_sizes_that_are_none_are_refused():
     with pytest.raises(ValueError, match="layers: expected at least 1"):
         ClassModel(seed=0, layers=0)
-    with pytest.raises(ValueError, match="width: expected at least 1"):
+    with pytest.raises(ValueError, match="width: expected at least 2"):
         ClassModel(seed=0, width=0)

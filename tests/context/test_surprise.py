@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from refimpl.context import ClassModel, read_class, surprise
 from refimpl.tasks import TaskBatch
@@ -27,15 +28,26 @@ def test_two_known_answers_by_hand(model):
     """Each is forecast from the other."""
     answers = np.array([[[1.0, 0.0]]])
     made = surprise(model, class_batch(answers, np.ones((1, 1, 2))), rng(), folds=2)
-    above, variance = 0, 0
+    above, squares = 0, 0
     for j, y in enumerate((1, 0)):
         known = np.ones((1, 1, 2))
         known[0, 0, j] = 0
         p = float(read_class(model, class_batch(answers, known))[0][0, j, 0])
         loss = -np.log(p if y else 1 - p)
-        above += loss + p * np.log(p) + (1 - p) * np.log(1 - p)
-        variance += p * (1 - p) * np.log(p / (1 - p)) ** 2
-    assert made == pytest.approx([above / variance**0.5], rel=1e-4)
+        more = loss + p * np.log(p) + (1 - p) * np.log(1 - p)
+        above, squares = above + more, squares + more**2
+    assert made == pytest.approx([above / squares**0.5], rel=1e-4)
+
+
+def test_only_known_answers_are_dealt_out(model):
+    """Two known of a hundred: each is hidden in a turn of its own."""
+    answers, known = np.ones((1, 10, 10)), np.zeros((1, 10, 10))
+    known[0, 3, 4] = known[0, 7, 1] = 1
+    batch = class_batch(answers, known)
+    made = [surprise(model, batch, rng(seed), folds=2) for seed in range(6)]
+    np.testing.assert_allclose(made, [made[0]] * 6)
+    tensors = batch.map(torch.as_tensor)
+    np.testing.assert_allclose(surprise(model, tensors, rng(), folds=2), made[0])
 
 
 def test_it_does_not_look_at_what_is_asked(model, batch):
@@ -58,3 +70,5 @@ def test_what_is_refused(model, batch):
         surprise(model, batch, rng(), folds=1)
     with pytest.raises(TypeError, match="rng: expected"):
         surprise(model, batch, 0)
+    with pytest.raises(TypeError, match="batch: expected a TaskBatch, got list"):
+        surprise(model, [batch], rng())

@@ -33,6 +33,15 @@ def test_a_class_by_hand():
     assert all_else.query_y[0, 3, 0] == 0.25
 
 
+@pytest.mark.parametrize(
+    ("answers", "known"),
+    [([[["1", "0"]]], [[[1, 0]]]), (np.ma.masked_array([[[1, 0]]]), [[[1, 0]]])],
+)
+def test_what_is_no_plain_array_of_numbers_is_refused(answers, known):
+    with pytest.raises(TypeError, match="answers: expected an array of numbers"):
+        class_batch(answers, known)
+
+
 def test_no_answer_that_is_asked_is_shown_in_the_support_set():
     batch = class_batch(np.ones((1, 2, 2)), np.eye(2)[None])
     assert batch.support_y[0, :, 0].tolist() == [1, 0, 0, 1]
@@ -44,6 +53,9 @@ def test_no_answer_that_is_asked_is_shown_in_the_support_set():
         (([[1, 0]], [[1, 0]]), r"answers: expected \[classes, students, items\]"),
         (([[[1, 0]]], [[[1, 0, 0]]]), "known: expected .* as answers"),
         (([[[1, 0]]], [[[1, 0]]], [[[1, 0]]]), "asked: expected no answer that is"),
+        (([[[1, 0]]], [[[0.9, 0]]]), "known: expected only 0 and 1"),
+        (([[[1, 0]]], [[[1, np.nan]]]), "known: expected only 0 and 1"),
+        ((np.ones((0, 2, 2)), np.ones((0, 2, 2))), r"answers: expected \[classes"),
         (([[[2, 0]]], [[[1, 0]]]), "answers: expected numbers from 0 to 1"),
         (([[[1, np.nan]]], [[[1, 0]]]), "answers: expected numbers from 0 to 1"),
     ],
@@ -181,7 +193,8 @@ def test_procedures_are_not_locally_independent():
     ("sources", "message"),
     [
         ({"chemistry": 1}, "sources: expected some of"),
-        ({"skills": -1}, "sources: skills: expected at least 0"),
+        ({"skills": -1}, "sources: skills: expected 0 to"),
+        ({"skills": np.inf}, "sources: skills: expected 0 to"),
         ({"skills": 0}, "sources: expected a weight above 0"),
         ({}, "sources: expected a weight above 0"),
     ],
@@ -206,6 +219,22 @@ def test_samples_that_cannot_be_drawn_are_refused(real, given, message):
         real.sample(**{"tasks": 2, "split": "test", "rng": rng()} | given)
     with pytest.raises(TypeError, match="rng: expected"):
         real.sample(2, "test", 0)
+
+
+def test_splits_and_sizes_are_checked_whatever_is_drawn():
+    with pytest.raises(ValueError, match="split: expected one of"):
+        ClassTasks({"skills": 1}).sample(2, "exam", rng())
+    for seed in range(5):
+        with pytest.raises(ValueError, match="items: expected 1 to 10, got 15"):
+            ClassTasks().sample(1, "validation", rng(seed))
+    with pytest.raises(ValueError, match="known: expected a share, for a class of one"):
+        ClassTasks({"skills": 1}).sample(2, "train", rng(), students=1, items=1)
+    with pytest.raises(ValueError, match="source: expected one of"):
+        ClassTasks({"skills": 1}).answers("verbal", "test", 1, 5, 5, rng())
+    with pytest.raises(TypeError, match="sources: expected names and weights"):
+        ClassTasks(["skills"])
+    alone = ClassTasks({"passages": 1}).sample(9, "train", rng(), items=1, known=0.5)
+    assert alone.query_x.shape == (9, 25, 2)
 
 
 def test_the_default_is_everything_but_the_verbal_test():
