@@ -18,7 +18,7 @@ hierarchical linear model and the ridge of 5.1. Writes to benchmarks/results/
 - in_context_frequencies.csv: the same for waves of other frequencies than it ever met,
   by the learners that met new waves without end.
 
-A finished run is kept in DIR, and not made again: three hours of one core in all.
+A finished run is kept in DIR, and not made again: two hours of one core in all.
 """
 
 from __future__ import annotations
@@ -66,15 +66,15 @@ FAMILIES = {
         "draw": waves,
         "inputs": 1,
         "network": lambda seed: sinusoid_network(seed=seed),
-        "in-context": 8000,  # iterations
-        "MAML": 20_000,
+        "in-context": 4000,  # iterations
+        "MAML": 10_000,
         "at_once": {"in-context": 64, "MAML": 25},
     },
     "habits": {
         "draw": students,
         "inputs": 10,
         "network": lambda seed: mlp(10, 64, 1, seed=seed),
-        "in-context": 3000,
+        "in-context": 2000,
         "MAML": 3000,
         "at_once": {"in-context": 64, "MAML": 16},
     },
