@@ -50,8 +50,8 @@ SIZES = [50, 200, 600, 10_000, 0]
 KNOWN = 10
 ENDLESS = 10_000  # tasks for a model that cannot be fitted to tasks without end
 RATES = {
-    "in-context": [0.002, 0.004, 0.008, 0.016],
-    "MAML": [0.005, 0.01, 0.02],
+    "in-context": [0.004, 0.008, 0.016, 0.032, 0.064],
+    "MAML": [0.005, 0.01, 0.02, 0.04],
 }
 AWAY = 100  # waves reach from -5 to 5
 FREQUENCIES = [1.0, 1.25, 1.5, 2.0]

@@ -51,7 +51,7 @@ class ClassModel(nn.Module):
     """From a class's known answers to a forecast of each answer that is asked.
 
     Inputs are (student, item), targets from 0 to 1: the answers of a class, as
-    :func:`refimpl.tasks.classes.class_batch` makes them. Only known answers have an
+    :func:`~refimpl.tasks.class_batch.class_batch` makes them. Only known answers have an
     influence; neither the order of students counts nor that of items. It says how sure
     it is, too: :func:`read_class` has an interval for each student's mean.
 
