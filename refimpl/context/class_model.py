@@ -51,9 +51,9 @@ class ClassModel(nn.Module):
     """From a class's known answers to a forecast of each answer that is asked.
 
     Inputs are (student, item), targets from 0 to 1: the answers of a class, as
-    :func:`~refimpl.tasks.class_batch.class_batch` makes them. Only known answers have an
-    influence; neither the order of students counts nor that of items. It says how sure
-    it is, too: :func:`read_class` has an interval for each student's mean.
+    :func:`~refimpl.tasks.class_batch.class_batch` makes them. Only known answers have
+    an influence; neither the order of students counts nor that of items. It says how
+    sure it is, too: :func:`read_class` has an interval for each student's mean.
 
     Parameters
     ----------
@@ -180,5 +180,5 @@ def read_class(model: ClassModel, batch: TaskBatch) -> tuple[np.ndarray, np.ndar
     *inputs, _, query_mask = as_tensors(batch, dict(model.named_parameters()))
     with torch.no_grad():
         logits, found = model(*inputs, query_mask)
-        ends = ends_of(found, model.stretch)
+        ends = ends_of(found, model.get_buffer("stretch"))
     return logits.sigmoid().cpu().numpy(), ends.clamp(0, 1).cpu().numpy()

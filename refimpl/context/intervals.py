@@ -77,7 +77,7 @@ def calibrate(model: nn.Module, batches: Iterable[TaskBatch]) -> None:
         )
     if not every.isfinite().all():
         raise ValueError("model: expected finite forecasts, got NaN")
-    model.stretch.fill_(every.sort().values[rank - 1])
+    model.get_buffer("stretch").fill_(every.sort().values[rank - 1])
 
 
 def check_reader(model: nn.Module) -> None:
