@@ -490,3 +490,17 @@ def test_class_model(tmp_path):
     run("benchmarks.class_model", *short, "--out", again)
     for name, tensor in load_tensors(again)[0].items():
         assert tensor.equal(made[0][name]), name
+
+
+def test_in_context(tmp_path):
+    short = ["--share", 0.001, "--seeds", 1, "--sizes", 50, "--families", "habits"]
+    run("benchmarks.in_context", *short, "--parts", tmp_path, "--out", tmp_path)
+    made, committed = made_and_committed(tmp_path, "in_context_habits.csv")
+    assert [*made] == [*committed]
+    fitted = ["hierarchical", "ridge"]  # one seed beside three
+    made, committed = (
+        t[t["method"].isin(fitted) & (t["tasks"] == 50)].set_index("method")
+        for t in (made, committed)
+    )
+    assert (made["mean"] / committed["mean"]).between(0.7, 1.4).all()
+    assert len([*tmp_path.glob("*.npz")]) == 11  # finished runs are kept
