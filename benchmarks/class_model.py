@@ -1,4 +1,4 @@
-"""Train the class model of chapter 6.4 (an hour of one core).
+"""Train the class model of chapter 6.4 (65 minutes of a busy core).
 
     python -m benchmarks.class_model --parts DIR
 
@@ -49,18 +49,27 @@ def sizes(rng: np.random.Generator, most: int = SIZES[1]) -> tuple[int, int]:
     return int(students), int(items)
 
 
-def source(run: str) -> Callable[[np.random.Generator], TaskBatch]:
-    """An iteration's classes."""
+def sources(run: str, own: int) -> tuple[int, Callable[[int], ClassTasks]]:
+    """The most items, and where classes of so many come from.
+
+    Only made-up ones have more than ``own``, the number that the test has for a split.
+    """
     weights = RUNS[run]
     made_up = {n: w for n, w in weights.items() if n in MADE_UP}
     small = ClassTasks(weights)
-    large = ClassTasks(made_up) if made_up else None  # more items than the test has
+    large = ClassTasks(made_up) if made_up else small
+    most = SIZES[1] if made_up else own
+    return most, lambda items: small if items <= own else large
+
+
+def source(run: str) -> Callable[[np.random.Generator], TaskBatch]:
+    """An iteration's classes."""
+    most, by_items = sources(run, ITEM_CUTS[0])
 
     def draw(rng: np.random.Generator) -> TaskBatch:
-        students, items = sizes(rng, SIZES[1] if large else ITEM_CUTS[0])
-        tasks = small if items <= ITEM_CUTS[0] else large
+        students, items = sizes(rng, most)
         classes = int(np.clip(ANSWERS // (students * items), 4, 64))
-        return tasks.sample(classes, "train", rng, students, items)
+        return by_items(items).sample(classes, "train", rng, students, items)
 
     return draw
 
@@ -74,15 +83,11 @@ def schedule(iterations: int) -> Callable[[int], float]:
 
 def held_out(run: str, classes: int) -> Iterator[TaskBatch]:
     """Classes of the validation split, twenty of a size."""
-    weights, rng = RUNS[run], np.random.default_rng(5)
-    made_up = {n: w for n, w in weights.items() if n in MADE_UP}
-    small = ClassTasks(weights)
-    large = ClassTasks(made_up) if made_up else None
-    own = ITEM_CUTS[1] - ITEM_CUTS[0]  # items of the test's validation split
+    rng = np.random.default_rng(5)
+    most, by_items = sources(run, ITEM_CUTS[1] - ITEM_CUTS[0])
     for _ in range(max(classes // 20, 1)):
-        students, items = sizes(rng, SIZES[1] if large else own)
-        tasks = small if items <= own else large
-        yield tasks.sample(20, "validation", rng, students, items)
+        students, items = sizes(rng, most)
+        yield by_items(items).sample(20, "validation", rng, students, items)
 
 
 def main(run: str, iterations: int, classes: int, parts: Path, out: Path) -> None:
@@ -90,7 +95,7 @@ def main(run: str, iterations: int, classes: int, parts: Path, out: Path) -> Non
     parts.mkdir(parents=True, exist_ok=True)
     name = f"{run.replace(' ', '_')}_{iterations}"
     model = ClassModel(seed=0)
-    if iterations >= 100:  # a wait at first, then nearly twice as fast
+    if iterations >= 100:  # a wait of 15 s; a little faster here, more elsewhere
         for layer in model.layers:
             layer.compile(dynamic=True)
     history = meta_train(

@@ -32,7 +32,7 @@ import torch
 
 from benchmarks.class_model import WEIGHTS
 from benchmarks.class_rivals import Hyper, item_priors_of, read_priors, sample
-from benchmarks.results_file import RESULTS, write_table
+from benchmarks.results_file import RESULTS, kept, write_table
 from refimpl.baselines import item_mean, item_response, shrunken_student_mean
 from refimpl.baselines.item_fit import ItemPriors
 from refimpl.context import ClassModel, read_class
@@ -63,9 +63,7 @@ class Classes(NamedTuple):
         return class_batch(self.answers, self.known)
 
 
-def drawn(
-    table: np.ndarray, classes: int, rng: np.random.Generator, known: float = KNOWN
-) -> Classes:
+def drawn(table: np.ndarray, classes: int, rng: np.random.Generator) -> Classes:
     """Classes of the people (rows) and items (columns) of a complete ``table``."""
     items = min(ITEMS, table.shape[1])
     people = np.stack(
@@ -75,7 +73,7 @@ def drawn(
         [rng.choice(table.shape[1], items, replace=False) for _ in range(classes)]
     )
     answers = table[people[:, :, None], columns[:, None, :]]
-    return Classes(answers, rng.random(answers.shape) < known, people, columns)
+    return Classes(answers, rng.random(answers.shape) < KNOWN, people, columns)
 
 
 def made_up(answers: np.ndarray, rng: np.random.Generator) -> Classes:
@@ -102,8 +100,7 @@ def national_mathematics(version: int) -> np.ndarray:
     import irtorch.load_dataset
 
     load = getattr(irtorch.load_dataset, f"swedish_national_mathematics_{version}")
-    points = load()[0] if isinstance(load(), tuple) else load()
-    table = points.numpy().astype(np.float32)
+    table = load().numpy().astype(np.float32)
     return table / table.max(axis=0)
 
 
@@ -252,24 +249,14 @@ def bootstrapped(gap: np.ndarray, classes: Classes, draws: int = 2000) -> dict:
     return {"gap": total.sum() / count.sum(), "low": low, "high": high}
 
 
-def kept(parts: Path | None, name: str, make: Callable[[], tuple]) -> tuple:
-    """Forecasts and seconds, from the folder ``parts`` if they are there."""
-    path = parts and parts / (name.replace(" ", "_").replace(",", "") + ".npz")
-    if path and path.exists():
-        file = np.load(path)
-        return file["made"], float(file["seconds"])
-    made, seconds = make()
-    if path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path.with_suffix(".tmp.npz"), made=made, seconds=seconds)
-        path.with_suffix(".tmp.npz").rename(path)
-    return made, seconds
-
-
-def timed(forecast: Callable[[Classes], np.ndarray], classes: Classes) -> tuple:
+def timed(
+    forecast: Callable[[Classes], np.ndarray], classes: Classes
+) -> dict[str, np.ndarray]:
+    """Forecasts, and seconds of one core for a class."""
     start = time.process_time()
     made = forecast(classes)
-    return made.astype(np.float32), (time.process_time() - start) / len(made)
+    seconds = (time.process_time() - start) / len(made)
+    return {"made": made.astype(np.float32), "seconds": np.array(seconds)}
 
 
 def class_model(path: Path = RESULTS / WEIGHTS) -> ClassModel:
@@ -295,11 +282,11 @@ def read(model: ClassModel) -> Callable[[Classes], np.ndarray]:
 def rows_of(name: str, classes: Classes, methods: dict, parts: Path | None) -> list:
     losses, seconds = {}, {}
     for method, forecast in methods.items():
-        own = None if method == "class model" else parts
-        made, seconds[method] = kept(
-            own, f"{name} {method}", partial(timed, forecast, classes)
-        )
-        losses[method] = log_losses(made, classes)
+        file = f"{name} {method}.npz".replace(" ", "_").replace(",", "")
+        own = None if method == "class model" else parts and parts / file
+        made = kept(own, partial(timed, forecast, classes))
+        seconds[method] = float(made["seconds"])
+        losses[method] = log_losses(made["made"], classes)
         print(name, method, losses[method].sum() / (~classes.known).sum(), flush=True)
     rows = []
     for method, loss in losses.items():

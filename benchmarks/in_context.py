@@ -34,7 +34,7 @@ import scipy.optimize
 import torch
 
 from benchmarks.habits import students
-from benchmarks.results_file import RESULTS, write_table
+from benchmarks.results_file import RESULTS, kept, write_table
 from refimpl.context import InContext, in_context_losses, predict_in_context
 from refimpl.maml import (
     KeepBest,
@@ -248,17 +248,15 @@ def learned(
     return made | {f"{n}, 100 steps": e[100] for n, e in errors.items()}
 
 
-def kept(parts: Path | None, *which, share: float = 1) -> dict[str, np.ndarray]:
+def run(parts: Path | None, *which, share: float = 1) -> dict[str, np.ndarray]:
     """As :func:`learned`, from the folder ``parts`` if it is there."""
-    path = parts and parts / ("_".join(map(str, which)) + ".npz")
-    if path and path.exists():
-        return dict(np.load(path))
-    made = learned(*which, share=share)
-    print(*which, made["new"].mean(), made.get("steps", ""), flush=True)
-    if path:
-        np.savez(path.with_suffix(".tmp.npz"), **made)
-        path.with_suffix(".tmp.npz").rename(path)
-    return made
+
+    def make() -> dict[str, np.ndarray]:
+        made = learned(*which, share=share)
+        print(*which, made["new"].mean(), made.get("steps", ""), flush=True)
+        return made
+
+    return kept(parts and parts / ("_".join(map(str, which)) + ".npz"), make)
 
 
 def best_rate(family: str, method: str, parts: Path | None, share: float) -> float:
@@ -266,7 +264,7 @@ def best_rate(family: str, method: str, parts: Path | None, share: float) -> flo
 
     def error(rate: float) -> float:
         which = family, method, 600, 0, rate
-        return kept(parts, *which, share=share)["validation"].mean()
+        return run(parts, *which, share=share)["validation"].mean()
 
     return min(RATES[method], key=error)
 
@@ -324,8 +322,6 @@ def summary(runs: dict[str, list[np.ndarray]]) -> list[dict]:
 
 def main(sizes, families, seeds: int, share: float, parts: Path | None, out: Path):
     torch.set_num_threads(1)
-    if parts:
-        parts.mkdir(parents=True, exist_ok=True)
     for family in families:
         rows, other = [], []
         rates = {m: best_rate(family, m, parts, share) for m in RATES}
@@ -334,7 +330,7 @@ def main(sizes, families, seeds: int, share: float, parts: Path | None, out: Pat
             runs: dict[str, list[dict]] = {}
             for seed in range(seeds):
                 own = {
-                    m: kept(parts, family, m, tasks, seed, rates[m], share=share)
+                    m: run(parts, family, m, tasks, seed, rates[m], share=share)
                     for m in RATES
                 }
                 for name, errors in (own | fitted(family, tasks, seed)).items():

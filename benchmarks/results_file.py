@@ -6,12 +6,28 @@ import contextlib
 import importlib.metadata
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 RESULTS = Path(__file__).parent / "results"
+
+
+def kept(
+    path: Path | None, make: Callable[[], dict[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """What ``make`` returns, from the file ``path`` if it is there, else kept there."""
+    if path and path.exists():
+        return dict(np.load(path))
+    made = make()
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp.npz")
+        np.savez(temporary, **made)
+        os.replace(temporary, path)
+    return made
 
 
 def write_table(

@@ -47,8 +47,9 @@ class ClassTasks:
 
     Raises
     ------
-    ValueError
-        If a source has no such name, or no weight is above 0.
+    TypeError, ValueError
+        If ``sources`` is no mapping, a source has no such name, a weight is negative or
+        infinite, or none is above 0.
     """
 
     def __init__(self, sources: Mapping[str, float] = EVERYTHING) -> None:
@@ -134,7 +135,9 @@ class ClassTasks:
         item_split("quantitative", split)  # a split it must be, of made-up classes, too
         students = check_count("students", students, 1, min(people, default=None))
         items = check_count("items", items, 1, min(numbers, default=None))
-        if known is None and students * items < 2:
+        if known is not None:
+            check_number("known", known, 0, 1)
+        elif students * items < 2:
             raise ValueError("known: expected a share, for a class of one answer")
         weights = np.array([*self.sources.values()], float)
         counts = rng.multinomial(tasks, weights / weights.sum())
@@ -147,7 +150,6 @@ class ClassTasks:
         )
         if known is None:
             return class_batch(answers, gaps(answers.shape, rng))
-        check_number("known", known, 0, 1)
         return class_batch(answers, rng.random(answers.shape) < known)
 
 
