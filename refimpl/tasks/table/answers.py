@@ -1,0 +1,175 @@
+"""From a table of text to answers: who, which item, which share of its maximum.
+
+A long module, since it is the way from the file to the numbers, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from refimpl.tasks.table import shapes
+from refimpl.tasks.table.cells import KIND, OUT_OF, TEXT, VALUE, parse
+from refimpl.tasks.table.files import ROW, Table, collect, open_table
+from refimpl.tasks.table.header import clean
+from refimpl.tasks.table.long import MAXIMUM, TIME, find_long, read_long, time_column
+from refimpl.tasks.table.notes import Notes
+from refimpl.tasks.table.options import Options
+from refimpl.tasks.table.repeats import resolve
+from refimpl.tasks.table.shares import KINDS, to_shares
+from refimpl.tasks.table.suspicions import say_gaps, suspect
+from refimpl.tasks.table.times import times
+from refimpl.tasks.table.wide import ITEM, SCORE, STUDENT, read_wide
+from refimpl.tasks.table.words import is_known, shown
+
+if TYPE_CHECKING:
+    import polars as pl
+
+PLACES = 3  # how many examples a message gives
+
+
+class Answers(NamedTuple):
+    """The n answers of a table, sorted by student, then time if given, then item."""
+
+    student: np.ndarray  #: int32 [n], the students in the file's order
+    item: np.ndarray  #: int32 [n], places in ``items``
+    score: np.ndarray  #: float32 [n], shares of the item's maximum, 0 to 1
+    row: np.ndarray  #: int64 [n], where in the file, as a spreadsheet counts
+    items: list[str]  #: names, in the file's order
+    students: int  #: how many there are, with or without answers
+
+
+def read_answers(options: Options, notes: Notes) -> Answers:
+    """Read, check and code a table; arguments and errors as for ``GradebookTasks``.
+
+    What was decided goes into ``notes``. Identifiers live only as long as this runs.
+    """
+    import polars as pl
+
+    options.check()
+    options = options._replace(
+        **{
+            name: clean(value) if isinstance(value := getattr(options, name), str) else value
+            for name in ("item", "score", "time")
+        },
+        student=clean(options.student)
+        if isinstance(options.student, str)
+        else [clean(name) for name in options.students],
+        ignore=tuple(clean(name) for name in options.ignore),
+    )
+    roles = {"student": options.students, "ignore": [*options.ignore]}
+    roles |= {n: [v] for n in ("item", "score", "time") if (v := getattr(options, n))}
+    wanted = [name for role, own in roles.items() if role != "ignore" for name in own]
+    table = open_table(options.path, wanted, options.sheet, notes)
+    _check_columns(table, roles, options)
+    options = find_long(table, options, notes)
+    if options.time is not None and options.item is None:
+        raise ValueError("item, score: expected both, since time is given")
+    if options.item is None:
+        wide = read_wide(table, options, notes)
+        cells = wide.cells
+        maxima = {c.item: c.maximum for c in wide.items if c.maximum is not None}
+        order = [column.item for column in wide.items]
+        labels = {c.item: shown(c.name, table.names) for c in wide.items}
+    else:
+        cells, maxima, order, labels = read_long(table, options, notes), {}, None, {}
+    cells = cells.with_columns(pl.col(SCORE).fill_null(""))
+    texts = collect(cells.select(SCORE).unique())[SCORE].sort()
+    parsed = parse(texts, options.gaps)
+    say_gaps(cells, parsed, notes)
+    read = parsed.filter(pl.col(KIND) != "gap").with_columns(
+        pl.col(KIND).cast(pl.Enum(KINDS))
+    )
+    answered = cells.join(read.lazy(), left_on=SCORE, right_on=TEXT).drop(SCORE)
+    students = _first_rows(cells, STUDENT)
+    asked = collect(answered.select(ITEM).unique())[ITEM]
+    items = order or _first_rows(cells, ITEM)[ITEM].to_list()
+    items = pl.Series([name for name in items if name in {*asked}], dtype=pl.String)
+    codes = _code(STUDENT, students[STUDENT]), _code(ITEM, items)
+    coded = collect(answered.with_columns(*codes))
+    if not len(coded):
+        raise ValueError("path: expected at least one answer, found none in the table")
+    names = items.to_list()
+    refuse = _refuser(coded, names, labels)
+    refuse(
+        coded[STUDENT].is_null(),
+        "student: expected a value in each row that has scores (if the row is no "
+        "student, delete it, or give it a label, as in maximum='label')",
+    )
+    refuse(coded[ITEM].is_null(), "item: expected a value")
+    score = to_shares(coded, names, maxima, options, refuse)
+    coded = coded.select(ROW, STUDENT, ITEM, *([TIME] if options.time else [])).with_columns(
+        pl.Series(SCORE, score)
+    )
+    if options.time is not None:
+        coded = coded.with_columns(times(coded, refuse))
+    again = "" if options.time else (time_column(table) or "")
+    coded = resolve(coded, options, again if is_known(again) else "", refuse, notes)
+    suspect(coded, students, options, notes, named=(names, labels))
+    if order is not None and (left := [n for n in order if n not in {*names}]):
+        listed = ", ".join(labels[name] for name in left[:20])
+        notes.warn(f"left out: {len(left)} items without answers, {listed}")
+    arrays = (coded[name].to_numpy() for name in (STUDENT, ITEM, SCORE, ROW))
+    return Answers(*arrays, names, len(students))
+
+
+def _first_rows(cells: pl.LazyFrame, column: str) -> pl.DataFrame:
+    """The different texts of a column, in the file's order, with their first rows."""
+    import polars as pl
+
+    first = cells.group_by(column).agg(pl.col(ROW).min())
+    return collect(first.filter(pl.col(column) != "")).sort(ROW, column)
+
+
+def _refuser(
+    coded: pl.DataFrame, names: list[str], labels: dict[str, str]
+) -> Callable[[pl.Series, str], None]:
+    """A function that raises, naming the first rows, if ``wrong`` holds anywhere."""
+    import polars as pl
+
+    def refuse(wrong: pl.Series, expected: str) -> None:
+        if not wrong.any():
+            return
+        found = coded.filter(wrong).select(ROW, ITEM).sort(ROW, ITEM)
+        places = []
+        for row, item in found.head(PLACES).rows():
+            name = None if item is None else names[item]
+            known = name is not None and is_known(name)
+            label = f"item {name!r}" if known else labels.get(name or "", "")
+            places.append(f"row {row}" + (f" ({label})" if label else ""))
+        more = f" and {len(found) - PLACES} more" if len(found) > PLACES else ""
+        raise ValueError(f"{expected}; see {', '.join(places)}{more}")
+
+    return refuse
+
+
+def _check_columns(
+    table: Table, roles: dict[str, list[str]], options: Options
+) -> None:
+    """Raise unless the arguments name columns of the file."""
+    for role, names in roles.items():
+        for name in names:
+            if name not in table.names:
+                problem = shapes.by_names(table.names, options.key)
+                if problem == shapes.EDNET:
+                    raise ValueError(problem)
+                known = [own for own in table.names if is_known(own)]
+                there = ", ".join(map(repr, known[:20])) or "others"
+                hidden = len(table.names) - len(known)
+                there += f", and {hidden} not shown" if hidden else ""
+                there += "" if known and hidden < len(known) else f": {shapes.NO_HEADER}"
+                raise ValueError(f"{role}: found no column {name!r}; there are {there}")
+            if name in table.doubled and role != "ignore":
+                raise ValueError(
+                    f"{role}: expected one column with this name, but several have it"
+                )
+
+
+def _code(column: str, names: pl.Series) -> pl.Expr:
+    """Each cell's place among the names; null if it is missing."""
+    import polars as pl
+
+    known = pl.col(column).cast(pl.Enum(names), strict=False)
+    return known.to_physical().cast(pl.Int32)

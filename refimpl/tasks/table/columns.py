@@ -1,0 +1,240 @@
+"""What each column of a wide table is: an item, a total, a text, a date, an identifier.
+
+A long module, since the reason for each decision is said in words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from refimpl.tasks.table import words
+from refimpl.tasks.table.cells import KIND, LOOKS, SCORES, TEXT, VALUE, parse
+from refimpl.tasks.table.files import ROW
+
+if TYPE_CHECKING:
+    import polars as pl
+
+NAME = " name"
+STATED = (  # a maximum in a header
+    r"\[total pts: (?:up to )?(?P<a>[\d.,]+)",
+    r"\((?P<a>[\d.,]+) ?(?:pts?|points?|p|punkte|marks?|分)\.?\)",
+    r"/ ?(?P<a>\d+(?:[.,]\d+)?)$",
+    r"\((?:max\.?|out of|von|/) ?(?P<a>[\d.,]+)\)$",
+    r"[（(](?P<a>\d+)分[)）]",
+)
+PAIRS = (r"response (\d+)", r"right answer (\d+)"), (
+    r"antwort (\d+)",
+    r"richtige antwort (\d+)",
+)
+
+
+DAY = r"[\d./-]{6,10}( [\d:]+)?|\d{1,2}/\d{1,2}|\d{1,2}\.\d{1,2}\.|\d{1,2}[- ][a-z]{3}"
+
+
+@dataclass
+class Column:
+    """A column: what it is taken for, and why."""
+
+    name: str
+    kind: str = "item"
+    why: str = ""
+    maximum: float | None = None
+    item: str = ""  #: the item's name
+    key: str | None = None  #: the column with the right answers
+
+
+def stated(name: str) -> float | None:
+    """The maximum that a header states, as in "Q. 1 /1.00" or "Essay (3.0 pts)"."""
+    for pattern in STATED:
+        if match := re.search(pattern, words.plain(name)):
+            return number(match["a"])
+    return None
+
+
+def number(text: str | None) -> float | None:
+    """A positive number, with a decimal point or comma; else None."""
+    try:
+        value = float((text or "").replace(",", ".").strip(" %"))
+    except ValueError:
+        return None
+    return value if 0 < value < 1e9 else None
+
+
+def layout(names: Sequence[str]) -> list[Column]:
+    """The items of a program's own layout, in which headers tell which columns count.
+
+    Google's ``X [Score]``, Microsoft's ``Points - X``, Moodle's ``Response 1`` beside
+    ``Right answer 1``, Canvas's question followed by ``1.0``; empty for all others.
+    """
+    plain = {words.plain(name): name for name in names}
+    for begins, ends in (("points - ", ""), ("", "[score]")):
+        own = [n for p, n in plain.items() if p.startswith(begins) and p.endswith(ends)]
+        if len(own) > 1:
+            return [Column(name, why="named as an item's points", item=name) for name in own]
+    for response, right in PAIRS:
+        answers = [(m[1], n) for p, n in plain.items() if (m := re.fullmatch(response, p))]
+        keys = {m[1]: n for p, n in plain.items() if (m := re.fullmatch(right, p))}
+        if answers and all(place in keys for place, _ in answers):
+            why = "right where it agrees with the right answer"
+            return [Column(n, "item", why, 1.0, n, keys[place]) for place, n in answers]
+    own = []
+    for before, name in zip(names, names[1:], strict=False):
+        value = re.fullmatch(r"(\d+(?:\.\d+)?)(?: \(column \d+\))?", name)
+        if value and re.match(r"\d+: ", before):
+            why = "the points of the question before it"
+            own.append(Column(name, "item", why, number(value[1]), before))
+    return own
+
+
+def classify(
+    frame: pl.DataFrame,
+    names: Sequence[str],
+    maxima: dict[str, str],
+    gaps: Sequence[str],
+    yes_no: bool,
+) -> list[Column]:
+    """What the columns ``names`` of ``frame`` are; rows that are no students are gone.
+
+    ``maxima`` are the cells of a row of maxima; ``yes_no`` says that true and false
+    are scores. Kinds: item, total, identifier, date, text, letters, true/false, other,
+    empty, unclear.
+    """
+    own = {column.name: column for column in layout(names)}
+    found = _count(frame, names, gaps)
+    columns = []
+    for name in names:
+        counts = found[name]
+        kind = _kind(name, counts, yes_no)
+        column = own.get(name) or Column(name, *kind, item=name)
+        if own and name not in own and column.kind in ("item", "unclear"):
+            column.kind, column.why = "other", "beside columns of points"
+        if kind[0] == "empty":
+            column.kind, column.why = kind
+        column.maximum = column.maximum or number(maxima.get(name)) or stated(name)
+        columns.append(column)
+    _say_what_is_unclear(columns, found, bool(own))
+    _find_sums(frame, columns, gaps)
+    return columns
+
+
+def _count(
+    frame: pl.DataFrame, names: Sequence[str], gaps: Sequence[str]
+) -> dict[str, dict]:
+    """For each column how many cells of each kind it has, and of its numbers a few."""
+    import polars as pl
+
+    counts = (
+        frame.unpivot([*names], variable_name=NAME, value_name=TEXT)
+        .with_columns(pl.col(TEXT).fill_null(""))
+        .group_by(NAME, TEXT)
+        .len("n")
+    )
+    cells = counts.join(parse(counts[TEXT], gaps), on=TEXT)
+    numeric = pl.col(KIND) == "number"
+    summary = cells.group_by(NAME).agg(
+        *(pl.col("n").filter(pl.col(KIND) == k).sum().alias(k) for k in [*SCORES, *LOOKS]),
+        pl.col("n").filter(pl.col(KIND) != "gap").sum().alias("answers"),
+        numeric.sum().alias("distinct"),
+        pl.col(VALUE).filter(numeric).min().alias("least"),
+        pl.col(VALUE).filter(numeric).max().alias("most"),
+        (pl.col(VALUE).filter(numeric) % 1 == 0).all().alias("whole"),
+        pl.col(VALUE).filter(numeric).is_between(0, 1).all().alias("shares"),
+        pl.col(" out of").drop_nulls().n_unique().alias("out of"),
+    )
+    return {row[NAME]: row for row in summary.iter_rows(named=True)}
+
+
+def _kind(name: str, counts: dict, yes_no: bool) -> tuple[str, str]:
+    """What a column is, by its header and its cells, and why."""
+    header, answers = words.bare(name), counts["answers"]
+    if not answers:
+        return "empty", "it has no answer"
+    work = words.WORK.search(words.plain(name)) is not None
+    for kind, pattern in (
+        ("total", words.TOTAL),
+        ("identifier", words.IDENTIFIER),
+        ("text", words.NAME),
+        ("date", words.DATE),
+        ("other", words.OTHER),
+        ("text", words.REMARK),
+    ):
+        if pattern.fullmatch(header) and not (work and kind == "other"):
+            return kind, "by its header"
+    scores = sum(counts[kind] for kind in SCORES)
+    scores += counts["true/false"] * yes_no
+    if counts["date"] * 2 > answers:
+        return "date", "its cells are dates or times"
+    if counts["fraction"] * 2 > answers and counts["out of"] > 1:
+        return "text", "its cells look like 5/6, each out of another number"
+    if scores * 2 < answers:
+        for kind in ("letter", "true/false"):
+            if counts[kind] * 2 > answers:
+                return kind, f"its cells are {LOOKS[kind].lower()}"
+        return "text", "its cells are words"
+    if counts["number"] == answers and counts["whole"] and not work:
+        many = counts["distinct"] >= max(4, 0.9 * answers)
+        span = counts["most"] - counts["least"] + 1
+        if many and (counts["least"] >= 1000 or span == counts["distinct"] >= 8):
+            return "identifier", "its cells are different whole numbers"
+        if counts["distinct"] == 1 and counts["most"] > 1:
+            return "other", "its cells are all the same"
+    if re.fullmatch(DAY, words.plain(name)):
+        return "unclear", "its header is a date"
+    return "item", "its cells are scores"
+
+
+def _say_what_is_unclear(columns: list[Column], found: dict, own: bool) -> None:
+    """Items of which others state a maximum, or have names of another kind."""
+    items = [column for column in columns if column.kind == "item"]
+    states = [c for c in items if c.maximum or found[c.name]["fraction"]
+              or found[c.name]["percent"]]
+    work = [c for c in items if words.WORK.search(words.plain(c.name))]
+    stems: dict[str, int] = {}
+    for column in items:
+        stem = re.sub(r"\d+", "", column.name)
+        stems[stem] = stems.get(stem, 0) + (stem != column.name)
+    for column in items:
+        family = stems[re.sub(r"\d+", "", column.name)] > 1
+        if own or column in states or column in work or family:
+            continue
+        if states:
+            column.kind, column.why = "other", "no maximum, unlike others"
+        elif len(work) > 2 or max(stems.values()) > 2:
+            column.kind = "unclear"
+            column.why = "its name is unlike those of the items"
+
+
+def _find_sums(
+    frame: pl.DataFrame, columns: list[Column], gaps: Sequence[str]
+) -> None:
+    """Items and unclear columns that are the sum or the mean of the others: totals."""
+    import polars as pl
+
+    items = [column for column in columns if column.kind in ("item", "unclear")]
+    if len(items) < 4 or len(frame) < 4:
+        return
+    texts = pl.concat([frame[c.name].fill_null("") for c in items]).unique()
+    values = parse(texts, gaps).select(TEXT, VALUE)
+    table = frame.select(ROW).with_columns(
+        frame.select(pl.col(c.name).fill_null(""))
+        .join(values, left_on=c.name, right_on=TEXT, how="left", maintain_order="left")[VALUE]
+        .alias(c.name)
+        for c in items
+    )
+    every = pl.sum_horizontal(pl.col([c.name for c in items]).fill_null(0))
+    count = pl.sum_horizontal(pl.col([c.name for c in items]).is_not_null().cast(int))
+    for column in items:
+        own = pl.col(column.name)
+        rest, number_of = every - own, (count - 1).clip(1)
+        same = table.filter(own.is_not_null() & (rest > 0)).select(
+            ((rest - own).abs() < 0.011).mean().alias("sum"),
+            ((rest / number_of - own).abs() < 0.011).mean().alias("mean"),
+            (own > 0).sum().alias("n"),
+        )
+        for kind in ("sum", "mean"):
+            if (same[kind][0] or 0) > 0.8 and same["n"][0] > 3:
+                column.kind, column.why = "total", f"it is the {kind} of the others"
+                return

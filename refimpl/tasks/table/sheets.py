@@ -1,0 +1,63 @@
+"""A spreadsheet, .xlsx, .xls or .ods, as text, by fastexcel (calamine)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from refimpl.tasks.table.header import TOP, find_header
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Sheet(NamedTuple):
+    """A sheet's cells, all of them text, with the header's place among its rows."""
+
+    name: str
+    cells: pl.DataFrame
+    header: int
+    sure: int
+
+
+def open_sheet(path: Path, sheet: str | None, wanted: Sequence[str]) -> Sheet:
+    """The sheet called ``sheet``, or the only one that has the ``wanted`` columns.
+
+    Raises a ValueError if the file cannot be read, there is no such sheet, or several
+    could be meant; the message lists the sheets.
+    """
+    import fastexcel  # only when a spreadsheet is read
+
+    try:
+        book = fastexcel.read_excel(path)
+        names = book.sheet_names
+        if sheet in names:
+            names = [sheet]
+        loaded = {
+            name: book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string")
+            for name in names
+        }
+        tables = {name: own.to_polars() for name, own in loaded.items()}
+    except fastexcel.FastExcelError:
+        tables = {}
+        names = []
+    if not names:
+        raise ValueError("path: the spreadsheet is damaged or locked by a password")
+    listed = ", ".join(map(repr, names))
+    if sheet is not None and sheet not in names:
+        raise ValueError(f"sheet: found no sheet {sheet!r}; there are {listed}")
+    found = []
+    for name, cells in tables.items():
+        top = [list(row) for row in cells.head(TOP).iter_rows()]
+        found.append(Sheet(name, cells, *find_header(top, wanted)))
+    best = max(own.sure for own in found)
+    likely = [own for own in found if own.sure == best and own.cells.height]
+    if best == 0:
+        likely = sorted(likely, key=lambda own: -own.cells.width)[:1] or found[:1]
+    if len(likely) > 1:
+        raise ValueError(
+            f"sheet: expected the name of one, since several have such a table: "
+            f"{', '.join(repr(own.name) for own in likely)}; say sheet={likely[0].name!r}"
+        )
+    return likely[0]

@@ -1,0 +1,114 @@
+"""What can be read, but should be looked at: gaps, zeros, names, scales."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from refimpl.tasks.table.cells import KIND, TEXT
+from refimpl.tasks.table.files import ROW, collect
+from refimpl.tasks.table.notes import Notes
+from refimpl.tasks.table.options import Options
+from refimpl.tasks.table.wide import ITEM, SCORE, STUDENT
+from refimpl.tasks.table.words import QUIET_GAPS, plain
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ENOUGH = 4  # answers, all of them zero, that are worth a look
+
+
+def say_gaps(cells: pl.LazyFrame, parsed: pl.DataFrame, notes: Notes) -> None:
+    """Say which words count as no answer, and how often; and of HINT, as wrong."""
+    import polars as pl
+
+    gaps = parsed.filter(pl.col(KIND) == "gap")[TEXT]
+    hints = parsed.filter(pl.col(TEXT).str.to_lowercase() == "hint")[TEXT]
+    loud = [text for text in (*gaps, *hints) if plain(text) not in QUIET_GAPS]
+    if not loud:
+        return
+    count = collect(
+        cells.filter(pl.col(SCORE).is_in(loud)).group_by(SCORE).agg(pl.len())
+    )
+    words: dict[str, int] = {}
+    for text, n in count.rows():
+        word = re.sub(r"\d[\d.,]*", "…", text.strip())
+        words[word] = words.get(word, 0) + n
+    hint = sum(words.pop(text.strip(), 0) for text in hints)
+    if words:
+        listed = ", ".join(f"{word!r} ({n})" for word, n in sorted(words.items()))
+        notes.warn(f"Counted as no answer, not as wrong: {listed}.")
+    if hint:
+        notes.warn(
+            f"Counted as wrong: 'HINT' ({hint}), a student who asked for help. To leave "
+            "these out, say gaps=['hint']."
+        )
+
+
+def suspect(
+    coded: pl.DataFrame,
+    students: pl.DataFrame,
+    options: Options,
+    notes: Notes,
+    named: tuple[list[str], dict[str, str]],
+) -> None:
+    """Warn about what is probably not meant, naming rows but no student."""
+    import polars as pl
+
+    same = {}
+    for text, row in students.select(STUDENT, ROW).iter_rows():
+        same.setdefault(_skeleton(text), []).append(row)
+    if twins := [rows for rows in same.values() if len(rows) > 1]:
+        listed = "; ".join("rows " + " and ".join(map(str, r[:3])) for r in twins[:3])
+        more = f" and {len(twins) - 3} more" if len(twins) > 3 else ""
+        notes.warn(
+            "The same student, written in two ways? Capitals, accents, spaces or zeros "
+            f"in front differ: {listed}{more}. They count as two."
+        )
+    own = coded.group_by(STUDENT).agg(
+        pl.len().alias("n"), pl.col(SCORE).max().alias("most"), pl.col(ROW).min()
+    )
+    zeros = own.filter(pl.col("n") >= ENOUGH, pl.col("most") == 0)[ROW].sort().to_list()
+    if zeros and len(zeros) < len(own):
+        listed = ", ".join(map(str, zeros[:5])) + (", …" if len(zeros) > 5 else "")
+        notes.warn(
+            f"{len(zeros)} students have nothing but zeros (rows {listed}). Were they "
+            "absent? Then empty the cells: a zero counts as wrong."
+        )
+    score = coded[SCORE]
+    maximum = options.maximum
+    if isinstance(maximum, (int, float)) and not isinstance(maximum, bool):
+        most = float(score.max() or 0) * maximum
+        if most < 0.5 * maximum and len(score) >= 20:
+            notes.warn(
+                f"No score is above half of maximum={maximum:g}: is that the maximum?"
+            )
+        _codes(coded, maximum, notes)
+
+
+def _codes(coded: pl.DataFrame, maximum: float, notes: Notes) -> None:
+    """Warn about scores that begin at 1: marks of which 1 is the best, or codes."""
+    import polars as pl
+
+    points = coded.select(ITEM, (pl.col(SCORE) * maximum).round(4))
+    items = points.group_by(ITEM).agg(
+        pl.col(SCORE).min().alias("low"),
+        pl.col(SCORE).max().alias("high"),
+        pl.col(SCORE).n_unique().alias("values"),
+        pl.len().alias("n"),
+    )
+    odd = items.filter(pl.col("low") == 1, pl.col("n") >= 6, pl.col("high") <= 7)
+    if len(odd) > 0.5 * len(items) or len(odd.filter(pl.col("values") == 2)):
+        notes.warn(
+            f"In {len(odd)} of {len(items)} items no score is below 1: are they marks of "
+            "which 1 is the best, or codes such as 1 and 2? Shares need points, from 0."
+        )
+
+
+def _skeleton(text: str) -> str:
+    """What is left of an identifier without capitals, accents, signs and zeros."""
+    text = unicodedata.normalize("NFKD", text).casefold()
+    text = "".join(c for c in text if not unicodedata.category(c).startswith(("M", "C")))
+    text = " ".join(re.sub(r"[\W_]+", " ", text).split()) or text
+    return text.lstrip("0") if text.isdigit() else text
