@@ -12,7 +12,7 @@ import numpy as np
 
 from refimpl.tasks.table import shapes
 from refimpl.tasks.table.cells import KIND, OUT_OF, TEXT, VALUE, parse
-from refimpl.tasks.table.files import ROW, Table, collect, open_table
+from refimpl.tasks.table.files import ROW, Table, collect, collect_all, open_table
 from refimpl.tasks.table.header import clean
 from refimpl.tasks.table.long import MAXIMUM, TIME, find_long, read_long, time_column
 from refimpl.tasks.table.notes import Notes
@@ -74,32 +74,33 @@ def read_answers(options: Options, notes: Notes) -> Answers:
         order = [column.item for column in wide.items]
         labels = {c.item: shown(c.name, table.names) for c in wide.items}
     else:
-        cells, maxima, order, labels = read_long(table, options, notes), {}, None, {}
+        cells, maxima, order, labels = read_long(table, options, notes), {}, [], {}
     cells = cells.with_columns(pl.col(SCORE).fill_null(""))
-    texts = collect(cells.select(SCORE).unique())[SCORE].sort()
-    parsed = parse(texts, options.gaps)
+    firsts = [_first_rows(cells, name) for name in (STUDENT, ITEM)]
+    students, found, texts = collect_all([*firsts, cells.select(SCORE).unique()])
+    students = students.sort(ROW, STUDENT)
+    order = order or found.sort(ROW, ITEM)[ITEM].to_list()
+    items = pl.Series(order, dtype=pl.String)
+    parsed = parse(texts[SCORE].sort(), options.gaps)
     say_gaps(cells, parsed, notes)
     read = parsed.filter(pl.col(KIND) != "gap").with_columns(
         pl.col(KIND).cast(pl.Enum(KINDS))
     )
+    if read[OUT_OF].is_null().all():  # spare the memory
+        read = read.drop(OUT_OF)
     answered = cells.join(read.lazy(), left_on=SCORE, right_on=TEXT).drop(SCORE)
-    students = _first_rows(cells, STUDENT)
-    asked = collect(answered.select(ITEM).unique())[ITEM]
-    items = order or _first_rows(cells, ITEM)[ITEM].to_list()
-    items = pl.Series([name for name in items if name in {*asked}], dtype=pl.String)
     codes = _code(STUDENT, students[STUDENT]), _code(ITEM, items)
     coded = collect(answered.with_columns(*codes))
     if not len(coded):
         raise ValueError("path: expected at least one answer, found none in the table")
-    names = items.to_list()
-    refuse = _refuser(coded, names, labels)
+    refuse = _refuser(coded, order, labels)
     refuse(
         coded[STUDENT].is_null(),
         "student: expected a value in each row that has scores (if the row is no "
         "student, delete it, or give it a label, as in maximum='label')",
     )
     refuse(coded[ITEM].is_null(), "item: expected a value")
-    score = to_shares(coded, names, maxima, options, refuse)
+    score = to_shares(coded, order, maxima, options, refuse)
     coded = coded.select(ROW, STUDENT, ITEM, *([TIME] if options.time else [])).with_columns(
         pl.Series(SCORE, score)
     )
@@ -107,20 +108,20 @@ def read_answers(options: Options, notes: Notes) -> Answers:
         coded = coded.with_columns(times(coded, refuse))
     again = "" if options.time else (time_column(table) or "")
     coded = resolve(coded, options, again if is_known(again) else "", refuse, notes)
-    suspect(coded, students, options, notes, named=(names, labels))
-    if order is not None and (left := [n for n in order if n not in {*names}]):
-        listed = ", ".join(labels[name] for name in left[:20])
-        notes.warn(f"left out: {len(left)} items without answers, {listed}")
-    arrays = (coded[name].to_numpy() for name in (STUDENT, ITEM, SCORE, ROW))
-    return Answers(*arrays, names, len(students))
+    suspect(coded, students, options, notes)
+    who, what, how, where = (coded[n].to_numpy() for n in (STUDENT, ITEM, SCORE, ROW))
+    asked, what = np.unique(what, return_inverse=True)
+    if left := len(order) - len(asked):
+        notes.warn(f"left out: {left} items without answers")
+    names = [order[place] for place in asked]
+    return Answers(who, what.astype(np.int32), how, where, names, len(students))
 
 
-def _first_rows(cells: pl.LazyFrame, column: str) -> pl.DataFrame:
-    """The different texts of a column, in the file's order, with their first rows."""
+def _first_rows(cells: pl.LazyFrame, column: str) -> pl.LazyFrame:
+    """The different texts of a column, with their first rows."""
     import polars as pl
 
-    first = cells.group_by(column).agg(pl.col(ROW).min())
-    return collect(first.filter(pl.col(column) != "")).sort(ROW, column)
+    return cells.group_by(column).agg(pl.col(ROW).min()).filter(pl.col(column) != "")
 
 
 def _refuser(

@@ -113,10 +113,15 @@ def _scan(
 
 def collect(table: pl.LazyFrame) -> pl.DataFrame:
     """Evaluate a lazy ``table``; a failure is a ValueError that quotes no cell."""
+    return collect_all([table])[0]
+
+
+def collect_all(tables: Sequence[pl.LazyFrame]) -> list[pl.DataFrame]:
+    """Evaluate several lazy tables of one file, which is read once. As `collect`."""
     import polars as pl
 
     try:
-        return table.collect(engine="streaming")
+        return pl.collect_all(tables, engine="streaming")
     except pl.exceptions.PolarsError:
         pass  # raised below, so that its message is gone
     raise ValueError("path: the table is damaged, or has cells that are not plain text")

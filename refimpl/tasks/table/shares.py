@@ -49,8 +49,9 @@ def to_shares(
     limit = np.ones(len(value))
     number = (coded[KIND] == "number").to_numpy()
     limit[number] = _limits(coded, names, maxima, options, refuse)[number]
-    out_of = coded[OUT_OF].fill_null(np.nan).to_numpy()
-    limit = np.where(np.isnan(out_of), limit, out_of)
+    if OUT_OF in coded.columns:
+        out_of = coded[OUT_OF].fill_null(np.nan).to_numpy()
+        limit = np.where(np.isnan(out_of), limit, out_of)
     asked = np.isnan(limit)
     if asked.any():
         _right_or_wrong(coded, value, asked, options, refuse)
@@ -149,6 +150,6 @@ def _same_scale(coded: pl.DataFrame, number: np.ndarray, refuse: Callable) -> No
             & pl.Series("n", number).any().over(ITEM)
         ).to_series()
         refuse(both & percent, "score: expected percentages in all of an item's cells")
-    if coded[OUT_OF].drop_nulls().len():
+    if OUT_OF in coded.columns:
         differ = coded.select(pl.col(OUT_OF).drop_nulls().n_unique().over(ITEM) > 1)
         refuse(differ.to_series(), "score: expected one maximum behind the / of an item")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TYPE_CHECKING
 
 from refimpl.tasks.table.cells import KIND, TEXT
@@ -51,15 +50,13 @@ def suspect(
     students: pl.DataFrame,
     options: Options,
     notes: Notes,
-    named: tuple[list[str], dict[str, str]],
 ) -> None:
     """Warn about what is probably not meant, naming rows but no student."""
     import polars as pl
 
-    same = {}
-    for text, row in students.select(STUDENT, ROW).iter_rows():
-        same.setdefault(_skeleton(text), []).append(row)
-    if twins := [rows for rows in same.values() if len(rows) > 1]:
+    same = students.group_by(_skeleton(pl.col(STUDENT))).agg(pl.col(ROW).sort())
+    same = same.filter(pl.col(ROW).list.len() > 1)
+    if twins := sorted(same[ROW].to_list()):
         listed = "; ".join("rows " + " and ".join(map(str, r[:3])) for r in twins[:3])
         more = f" and {len(twins) - 3} more" if len(twins) > 3 else ""
         notes.warn(
@@ -106,9 +103,12 @@ def _codes(coded: pl.DataFrame, maximum: float, notes: Notes) -> None:
         )
 
 
-def _skeleton(text: str) -> str:
-    """What is left of an identifier without capitals, accents, signs and zeros."""
-    text = unicodedata.normalize("NFKD", text).casefold()
-    text = "".join(c for c in text if not unicodedata.category(c).startswith(("M", "C")))
-    text = " ".join(re.sub(r"[\W_]+", " ", text).split()) or text
-    return text.lstrip("0") if text.isdigit() else text
+def _skeleton(text: pl.Expr) -> pl.Expr:
+    """What is left of identifiers without capitals, accents, signs and zeros."""
+    import polars as pl
+
+    bare = text.str.normalize("NFKD").str.to_lowercase().str.replace_all(r"[\p{M}\p{C}]", "")
+    bare = bare.str.replace_all(r"[^\p{L}\p{N}]+", " ").str.strip_chars()
+    number = bare.str.contains(r"^\d+$")
+    bare = pl.when(number).then(bare.str.strip_chars_start("0")).otherwise(bare)
+    return pl.when(bare == "").then(text).otherwise(bare)
