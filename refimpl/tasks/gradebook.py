@@ -1,4 +1,4 @@
-"""A teacher's own table of answers, as schools' programs export it: a student is a task.
+"""A teacher's own table of answers, as programs export it: a student is a task.
 
 A long module, since half of it says what a file may look like.
 """
@@ -131,9 +131,7 @@ class GradebookTasks:
         self._in_order = time is not None
         said = path, student, item, score, time, sheet, items, ignore
         notes = Notes()
-        answers = read_answers(
-            Options(*said, maximum, key, attempts, gaps), notes
-        )
+        answers = read_answers(Options(*said, maximum, key, attempts, gaps), notes)
         if len(answers.items) < 2:
             raise ValueError(ONE_ITEM)
         counts = np.bincount(answers.student, minlength=answers.students)

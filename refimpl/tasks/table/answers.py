@@ -6,17 +6,18 @@ A long module, since it is the way from the file to the numbers, in order.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from refimpl.tasks.table import shapes
-from refimpl.tasks.table.cells import KIND, OUT_OF, TEXT, VALUE, parse
+from refimpl.tasks.table.cells import KIND, OUT_OF, TEXT, parse
 from refimpl.tasks.table.files import ROW, Table, collect, collect_all, open_table
-from refimpl.tasks.table.header import clean
-from refimpl.tasks.table.long import MAXIMUM, TIME, find_long, read_long, time_column
+from refimpl.tasks.table.header import clean, refer, seems_data
+from refimpl.tasks.table.layouts import Column
+from refimpl.tasks.table.long import TIME, find_long, read_long, time_column
 from refimpl.tasks.table.notes import Notes
-from refimpl.tasks.table.options import Options
+from refimpl.tasks.table.options import NeedsWordError, Options
 from refimpl.tasks.table.repeats import resolve
 from refimpl.tasks.table.shares import KINDS, to_shares
 from refimpl.tasks.table.suspicions import say_gaps, suspect
@@ -28,6 +29,16 @@ if TYPE_CHECKING:
     import polars as pl
 
 PLACES = 3  # how many examples a message gives
+
+
+class Cells(NamedTuple):
+    """A table as a row per cell: who, which item, and the score's text."""
+
+    cells: pl.LazyFrame  #: ROW, STUDENT, ITEM, SCORE, and TIME and MAXIMUM if known
+    maxima: dict[str, float]  #: those that a wide table states
+    items: list[str]  #: of a wide table, in order
+    labels: dict[str, str]  #: what messages call them
+    columns: list[Column]  #: what the columns of a wide table are
 
 
 class Answers(NamedTuple):
@@ -46,40 +57,58 @@ def read_answers(options: Options, notes: Notes) -> Answers:
 
     What was decided goes into ``notes``. Identifiers live only as long as this runs.
     """
+    table, options = open_options(options, notes)
+    return code(find_cells(table, options, notes), table, options, notes)
+
+
+def open_options(options: Options, notes: Notes) -> tuple[Table, Options]:
+    """The opened file, and the options with columns as the file names them.
+
+    A table that plainly has a row per answer gets its item and score.
+    """
+    options.check()
+    columns = [*options.students, options.item, options.score, options.time]
+    wanted = [clean(name) for name in columns if name is not None]
+    table = open_table(options.path, wanted, options.sheet, notes)
+
+    def own(value: Any) -> Any:
+        if isinstance(value, str):
+            return refer(clean(value), table.names)
+        return None if value is None else [own(name) for name in value]
+
+    many = "*" in options.items if isinstance(options.items, str) else False
+    roles = ("student", "item", "score", "time", "ignore", "items")
+    found = {role: own(getattr(options, role)) for role in roles}
+    if isinstance(options.items, str):
+        found["items"] = clean(options.items) if many else [found["items"]]
+    named = options._replace(**found | {"ignore": tuple(found["ignore"])})
+    _check_columns(table, named)
+    named = find_long(table, named, notes)
+    if named.time is not None and named.item is None:
+        raise ValueError("item, score: expected both, since time is given")
+    return table, named
+
+
+def find_cells(table: Table, options: Options, notes: Notes) -> Cells:
+    """The cells that hold scores, of a wide table or a long one."""
+    if options.item is not None:
+        return Cells(read_long(table, options, notes), {}, [], {}, [])
+    wide = read_wide(table, options, notes)
+    maxima = {c.item: c.maximum for c in wide.items if c.maximum is not None}
+    labels = {c.item: shown(c.name, table.names) for c in wide.items}
+    return Cells(wide.cells, maxima, [*labels], labels, wide.columns)
+
+
+def code(found: Cells, table: Table, options: Options, notes: Notes) -> Answers:
+    """From texts to numbers; raises a ValueError that names rows and items."""
     import polars as pl
 
-    options.check()
-    options = options._replace(
-        **{
-            name: clean(value) if isinstance(value := getattr(options, name), str) else value
-            for name in ("item", "score", "time")
-        },
-        student=clean(options.student)
-        if isinstance(options.student, str)
-        else [clean(name) for name in options.students],
-        ignore=tuple(clean(name) for name in options.ignore),
-    )
-    roles = {"student": options.students, "ignore": [*options.ignore]}
-    roles |= {n: [v] for n in ("item", "score", "time") if (v := getattr(options, n))}
-    wanted = [name for role, own in roles.items() if role != "ignore" for name in own]
-    table = open_table(options.path, wanted, options.sheet, notes)
-    _check_columns(table, roles, options)
-    options = find_long(table, options, notes)
-    if options.time is not None and options.item is None:
-        raise ValueError("item, score: expected both, since time is given")
-    if options.item is None:
-        wide = read_wide(table, options, notes)
-        cells = wide.cells
-        maxima = {c.item: c.maximum for c in wide.items if c.maximum is not None}
-        order = [column.item for column in wide.items]
-        labels = {c.item: shown(c.name, table.names) for c in wide.items}
-    else:
-        cells, maxima, order, labels = read_long(table, options, notes), {}, [], {}
+    cells, order = found.cells, found.items
     cells = cells.with_columns(pl.col(SCORE).fill_null(""))
     firsts = [_first_rows(cells, name) for name in (STUDENT, ITEM)]
-    students, found, texts = collect_all([*firsts, cells.select(SCORE).unique()])
+    students, seen, texts = collect_all([*firsts, cells.select(SCORE).unique()])
     students = students.sort(ROW, STUDENT)
-    order = order or found.sort(ROW, ITEM)[ITEM].to_list()
+    order = order or seen.sort(ROW, ITEM)[ITEM].to_list()
     items = pl.Series(order, dtype=pl.String)
     parsed = parse(texts[SCORE].sort(), options.gaps)
     say_gaps(cells, parsed, notes)
@@ -93,17 +122,17 @@ def read_answers(options: Options, notes: Notes) -> Answers:
     coded = collect(answered.with_columns(*codes))
     if not len(coded):
         raise ValueError("path: expected at least one answer, found none in the table")
-    refuse = _refuser(coded, order, labels)
+    refuse = _refuser(coded, order, found.labels)
     refuse(
         coded[STUDENT].is_null(),
         "student: expected a value in each row that has scores (if the row is no "
         "student, delete it, or give it a label, as in maximum='label')",
     )
     refuse(coded[ITEM].is_null(), "item: expected a value")
-    score = to_shares(coded, order, maxima, options, refuse)
-    coded = coded.select(ROW, STUDENT, ITEM, *([TIME] if options.time else [])).with_columns(
-        pl.Series(SCORE, score)
-    )
+    score = to_shares(coded, order, found.maxima, options, refuse)
+    coded = coded.select(
+        ROW, STUDENT, ITEM, *([TIME] if options.time else [])
+    ).with_columns(pl.Series(SCORE, score))
     if options.time is not None:
         coded = coded.with_columns(times(coded, refuse))
     again = "" if options.time else (time_column(table) or "")
@@ -124,13 +153,10 @@ def _first_rows(cells: pl.LazyFrame, column: str) -> pl.LazyFrame:
     return cells.group_by(column).agg(pl.col(ROW).min()).filter(pl.col(column) != "")
 
 
-def _refuser(
-    coded: pl.DataFrame, names: list[str], labels: dict[str, str]
-) -> Callable[[pl.Series, str], None]:
+def _refuser(coded: pl.DataFrame, names: list[str], labels: dict[str, str]) -> Callable:
     """A function that raises, naming the first rows, if ``wrong`` holds anywhere."""
-    import polars as pl
 
-    def refuse(wrong: pl.Series, expected: str) -> None:
+    def refuse(wrong: pl.Series, expected: str, **words: Any) -> None:
         if not wrong.any():
             return
         found = coded.filter(wrong).select(ROW, ITEM).sort(ROW, ITEM)
@@ -141,31 +167,42 @@ def _refuser(
             label = f"item {name!r}" if known else labels.get(name or "", "")
             places.append(f"row {row}" + (f" ({label})" if label else ""))
         more = f" and {len(found) - PLACES} more" if len(found) > PLACES else ""
-        raise ValueError(f"{expected}; see {', '.join(places)}{more}")
+        message = f"{expected}; see {', '.join(places)}{more}"
+        raise NeedsWordError(message, **words) if words else ValueError(message)
 
     return refuse
 
 
-def _check_columns(
-    table: Table, roles: dict[str, list[str]], options: Options
-) -> None:
-    """Raise unless the arguments name columns of the file."""
+def _check_columns(table: Table, options: Options) -> None:
+    """Raise unless the arguments name columns of the file, and it has a header."""
+    roles = {"student": options.students, "ignore": [*options.ignore]}
+    roles |= {n: [v] for n in ("item", "score", "time") if (v := getattr(options, n))}
+    if not isinstance(options.items, str):
+        roles["items"] = [*(options.items or [])]
     for role, names in roles.items():
         for name in names:
             if name not in table.names:
                 problem = shapes.by_names(table.names, options.key)
-                if problem == shapes.EDNET:
-                    raise ValueError(problem)
-                known = [own for own in table.names if is_known(own)]
-                there = ", ".join(map(repr, known[:20])) or "others"
-                hidden = len(table.names) - len(known)
-                there += f", and {hidden} not shown" if hidden else ""
-                there += "" if known and hidden < len(known) else f": {shapes.NO_HEADER}"
-                raise ValueError(f"{role}: found no column {name!r}; there are {there}")
+                raise ValueError(
+                    problem
+                    if problem == shapes.EDNET
+                    else f"{role}: found no column {name!r}; there are {_there(table)}"
+                )
             if name in table.doubled and role != "ignore":
                 raise ValueError(
                     f"{role}: expected one column with this name, but several have it"
                 )
+    if table.sure < 2 and seems_data(table.names):
+        raise ValueError(f"path: {shapes.NO_HEADER}")
+
+
+def _there(table: Table) -> str:
+    """The columns that there are, as far as their names are surely no cells."""
+    known = [own for own in table.names if is_known(own)]
+    hidden = len(table.names) - len(known)
+    text = ", ".join(map(repr, known[:20])) or "others"
+    text += f", and {hidden} not shown" if hidden else ""
+    return text if known and hidden < len(known) else f"{text}: {shapes.NO_HEADER}"
 
 
 def _code(column: str, names: pl.Series) -> pl.Expr:

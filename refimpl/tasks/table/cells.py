@@ -1,8 +1,9 @@
-"""What a cell says: a gap, a number, 8 / 10, 80 %, right, or something that is no score.
+"""What a cell says: a gap, a number, 8 / 10, 80 %, right, or what is no score.
 
 The same text always says the same, so only a column's different texts are read.
 """
 
+# ruff: noqa: RUF001 - letters of many languages
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -62,9 +63,8 @@ def parse(texts: pl.Series, gaps: Sequence[str] = ()) -> pl.DataFrame:
     )
     fraction = rf"^({NUMBER}) ?(?:/|of|out of|von|sur) ?({NUMBER})$"
     words = {**SCORE_WORDS, **TRUE_FALSE}
-    is_gap = own.is_in([*GAPS, *map(plain, gaps)]) | own.str.contains(GAP_PATTERN)
     kind = (
-        pl.when(is_gap)
+        pl.when(is_gap(own, gaps))
         .then(pl.lit("gap"))
         .when(own.is_in([*SCORE_WORDS]))
         .then(pl.lit("word"))
@@ -111,9 +111,12 @@ def parse(texts: pl.Series, gaps: Sequence[str] = ()) -> pl.DataFrame:
     )
     many = pl.col(VALUE).is_infinite() | (pl.col(VALUE).abs() > 3e38)
     kind = pl.when(lost).then(pl.lit("ambiguous")).when(many).then(pl.lit("text"))
-    return frame.select(
-        TEXT, kind.otherwise(pl.col(KIND)).alias(KIND), VALUE, OUT_OF
-    )
+    return frame.select(TEXT, kind.otherwise(pl.col(KIND)).alias(KIND), VALUE, OUT_OF)
+
+
+def is_gap(lower: pl.Expr, gaps: Sequence[str]) -> pl.Expr:
+    """Whether a cell, in small letters, stands for no answer."""
+    return lower.is_in([*GAPS, *map(plain, gaps)]) | lower.str.contains(GAP_PATTERN)
 
 
 def _numbers(written: pl.Series) -> dict[str, float]:

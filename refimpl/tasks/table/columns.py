@@ -7,86 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from refimpl.tasks.table import words
 from refimpl.tasks.table.cells import KIND, LOOKS, SCORES, TEXT, VALUE, parse
 from refimpl.tasks.table.files import ROW
+from refimpl.tasks.table.layouts import Column, layout, number, stated
 
 if TYPE_CHECKING:
     import polars as pl
 
 NAME = " name"
-STATED = (  # a maximum in a header
-    r"\[total pts: (?:up to )?(?P<a>[\d.,]+)",
-    r"\((?P<a>[\d.,]+) ?(?:pts?|points?|p|punkte|marks?|分)\.?\)",
-    r"/ ?(?P<a>\d+(?:[.,]\d+)?)$",
-    r"\((?:max\.?|out of|von|/) ?(?P<a>[\d.,]+)\)$",
-    r"[（(](?P<a>\d+)分[)）]",
-)
-PAIRS = (r"response (\d+)", r"right answer (\d+)"), (
-    r"antwort (\d+)",
-    r"richtige antwort (\d+)",
-)
-
-
 DAY = r"[\d./-]{6,10}( [\d:]+)?|\d{1,2}/\d{1,2}|\d{1,2}\.\d{1,2}\.|\d{1,2}[- ][a-z]{3}"
-
-
-@dataclass
-class Column:
-    """A column: what it is taken for, and why."""
-
-    name: str
-    kind: str = "item"
-    why: str = ""
-    maximum: float | None = None
-    item: str = ""  #: the item's name
-    key: str | None = None  #: the column with the right answers
-
-
-def stated(name: str) -> float | None:
-    """The maximum that a header states, as in "Q. 1 /1.00" or "Essay (3.0 pts)"."""
-    for pattern in STATED:
-        if match := re.search(pattern, words.plain(name)):
-            return number(match["a"])
-    return None
-
-
-def number(text: str | None) -> float | None:
-    """A positive number, with a decimal point or comma; else None."""
-    try:
-        value = float((text or "").replace(",", ".").strip(" %"))
-    except ValueError:
-        return None
-    return value if 0 < value < 1e9 else None
-
-
-def layout(names: Sequence[str]) -> list[Column]:
-    """The items of a program's own layout, in which headers tell which columns count.
-
-    Google's ``X [Score]``, Microsoft's ``Points - X``, Moodle's ``Response 1`` beside
-    ``Right answer 1``, Canvas's question followed by ``1.0``; empty for all others.
-    """
-    plain = {words.plain(name): name for name in names}
-    for begins, ends in (("points - ", ""), ("", "[score]")):
-        own = [n for p, n in plain.items() if p.startswith(begins) and p.endswith(ends)]
-        if len(own) > 1:
-            return [Column(name, why="named as an item's points", item=name) for name in own]
-    for response, right in PAIRS:
-        answers = [(m[1], n) for p, n in plain.items() if (m := re.fullmatch(response, p))]
-        keys = {m[1]: n for p, n in plain.items() if (m := re.fullmatch(right, p))}
-        if answers and all(place in keys for place, _ in answers):
-            why = "right where it agrees with the right answer"
-            return [Column(n, "item", why, 1.0, n, keys[place]) for place, n in answers]
-    own = []
-    for before, name in zip(names, names[1:], strict=False):
-        value = re.fullmatch(r"(\d+(?:\.\d+)?)(?: \(column \d+\))?", name)
-        if value and re.match(r"\d+: ", before):
-            why = "the points of the question before it"
-            own.append(Column(name, "item", why, number(value[1]), before))
-    return own
 
 
 def classify(
@@ -135,7 +67,10 @@ def _count(
     cells = counts.join(parse(counts[TEXT], gaps), on=TEXT)
     numeric = pl.col(KIND) == "number"
     summary = cells.group_by(NAME).agg(
-        *(pl.col("n").filter(pl.col(KIND) == k).sum().alias(k) for k in [*SCORES, *LOOKS]),
+        *(
+            pl.col("n").filter(pl.col(KIND) == k).sum().alias(k)
+            for k in [*SCORES, *LOOKS]
+        ),
         pl.col("n").filter(pl.col(KIND) != "gap").sum().alias("answers"),
         numeric.sum().alias("distinct"),
         pl.col(VALUE).filter(numeric).min().alias("least"),
@@ -189,8 +124,11 @@ def _kind(name: str, counts: dict, yes_no: bool) -> tuple[str, str]:
 def _say_what_is_unclear(columns: list[Column], found: dict, own: bool) -> None:
     """Items of which others state a maximum, or have names of another kind."""
     items = [column for column in columns if column.kind == "item"]
-    states = [c for c in items if c.maximum or found[c.name]["fraction"]
-              or found[c.name]["percent"]]
+    states = [
+        c
+        for c in items
+        if c.maximum or found[c.name]["fraction"] or found[c.name]["percent"]
+    ]
     work = [c for c in items if words.WORK.search(words.plain(c.name))]
     stems: dict[str, int] = {}
     for column in items:
@@ -207,9 +145,7 @@ def _say_what_is_unclear(columns: list[Column], found: dict, own: bool) -> None:
             column.why = "its name is unlike those of the items"
 
 
-def _find_sums(
-    frame: pl.DataFrame, columns: list[Column], gaps: Sequence[str]
-) -> None:
+def _find_sums(frame: pl.DataFrame, columns: list[Column], gaps: Sequence[str]) -> None:
     """Items and unclear columns that are the sum or the mean of the others: totals."""
     import polars as pl
 
@@ -220,7 +156,9 @@ def _find_sums(
     values = parse(texts, gaps).select(TEXT, VALUE)
     table = frame.select(ROW).with_columns(
         frame.select(pl.col(c.name).fill_null(""))
-        .join(values, left_on=c.name, right_on=TEXT, how="left", maintain_order="left")[VALUE]
+        .join(values, left_on=c.name, right_on=TEXT, how="left", maintain_order="left")[
+            VALUE
+        ]
         .alias(c.name)
         for c in items
     )

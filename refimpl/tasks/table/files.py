@@ -35,6 +35,7 @@ class Table:
     above: list[list[str]]  #: the rows above it
     how: str  #: how it was read, in words
     doubled: list[str]  #: names that two columns had
+    sure: int  #: how sure the header is: 2 if it has the wanted columns, 1, or 0
 
 
 def open_table(
@@ -55,10 +56,10 @@ def open_table(
         )
     with path.open("rb") as file:
         beginning = file.read(4)
-    header, above = 1, []
+    header, above, sure = 1, [], 2
     if beginning in SPREADSHEETS:
         own = open_sheet(path, sheet, wanted)
-        header = own.header + 1
+        header, sure = own.header + 1, own.sure
         rows = list(own.cells.head(header).iter_rows())
         found = list(rows[-1]) if rows else []
         above = [[cell or "" for cell in row] for row in rows[:-1]]
@@ -71,6 +72,7 @@ def open_table(
     else:
         text = open_text(path, wanted)
         found, header, above = text.names, text.header, text.above
+        sure = text.sure
         how = f"text, {text.encoding}, separated by {SEPARATORS[text.separator]}"
         if text.encoding != "UTF-8":
             notes.warn(
@@ -93,7 +95,7 @@ def open_table(
     text_of = pl.col(names).cast(pl.String).str.strip_chars("\u200b\ufeff \t\r\n\xa0")
     numbered = cells.with_row_index(ROW, header + 1)
     cells = numbered.select(pl.col(ROW).cast(pl.Int64), text_of)
-    return Table(names, cells, header, above, how, doubled)
+    return Table(names, cells, header, above, how, doubled, sure)
 
 
 def _scan(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from refimpl.tasks.table.words import is_known
 
 TOP = 30  # rows among which the header is looked for
+REFERENCE = re.compile(r"column (\d+)")
+NUMBER = re.compile(r"-?\d+([.,]\d+)?")
 
 
 def clean(name: str | None) -> str:
@@ -22,8 +25,9 @@ def find_header(rows: list[list[str]], wanted: Sequence[str]) -> tuple[int, int]
     one with most known names, or else the first that is not empty.
     """
     cleaned = [[clean(cell) for cell in row] for row in rows]
+    sure = [name for name in wanted if not REFERENCE.fullmatch(name)]
     for place, row in enumerate(cleaned):
-        if wanted and all(name in row or _unnamed(name, row) for name in wanted):
+        if sure and all(name in row for name in sure):
             return place, 2
     known = [sum(is_known(cell) for cell in row if cell) for row in cleaned]
     if max(known, default=0) > 1:
@@ -32,12 +36,21 @@ def find_header(rows: list[list[str]], wanted: Sequence[str]) -> tuple[int, int]
     return (filled[0] if filled else 0), 0
 
 
-def _unnamed(name: str, row: list[str]) -> bool:
-    """Whether ``name`` is how :func:`unique_names` calls a column of ``row``."""
-    match = re.fullmatch(r"(?:(.*) \()?column (\d+)\)?", name)
-    if not match or sum(map(bool, row)) < 2 or int(match[2]) > len(row):
-        return False
-    return row[int(match[2]) - 1] == (match[1] or "")
+def refer(name: str, names: Sequence[str]) -> str:
+    """The column that "column 3" means, if none has this very name; else ``name``."""
+    place = REFERENCE.fullmatch(name)
+    if name in names or place is None or not 0 < int(place[1]) <= len(names):
+        return name
+    return names[int(place[1]) - 1]
+
+
+def seems_data(found: Sequence[str]) -> bool:
+    """Whether a header looks like scores: mostly numbers, which are not 1, 2, 3."""
+    numbers = [
+        float(c.replace(",", ".")) for c in map(clean, found) if NUMBER.fullmatch(c)
+    ]
+    rising = all(a < b for a, b in pairwise(numbers))
+    return len(numbers) * 2 > len(found) - 1 and not (rising and len(numbers) > 1)
 
 
 def unique_names(found: Sequence[str | None]) -> tuple[list[str], list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from refimpl.tasks.table.files import ROW, Table, collect
+from refimpl.tasks.table.grading import RULE, graded
 from refimpl.tasks.table.notes import Notes
 from refimpl.tasks.table.options import Options
 from refimpl.tasks.table.wide import ITEM, SCORE, STUDENT, student_text
@@ -39,12 +40,14 @@ def find_long(table: Table, options: Options, notes: Notes) -> Options:
     if item is None or score is None or item == score:
         return options
     who = student_text(options.students)
-    count = collect(table.cells.select(who.n_unique().alias("n"), pl.len().alias("all")))
+    count = collect(
+        table.cells.select(who.n_unique().alias("n"), pl.len().alias("all"))
+    )
     if count["n"][0] * 2 > count["all"][0]:
         return options
     notes.warn(
-        f"Read as a row per answer, the items from the column {item!r}, the scores from "
-        f"{score!r}. If that is wrong, say item= and score=."
+        f"Read as a row per answer, the items from the column {item!r}, the scores "
+        f"from {score!r}. If that is wrong, say item= and score=."
     )
     return options._replace(item=item, score=score)
 
@@ -75,6 +78,16 @@ def read_long(table: Table, options: Options, notes: Notes) -> pl.LazyFrame:
         notes.say(f"The maxima are those of the column {found!r}.")
     if isinstance(maximum, str):
         columns[MAXIMUM] = pl.col(maximum)
+    if isinstance(options.key, str):
+        raise ValueError(
+            "key: expected a dict of right answers by item, in a long table"
+        )
+    if options.key is not None:
+        right = columns[ITEM].replace_strict(dict(options.key), default=None)
+        columns[SCORE] = pl.when(right.is_not_null()).then(
+            graded(score, right, options.gaps)
+        )
+        notes.say(f"{RULE} Items without a key are left out.")
     if {"assignment", "timestamp", "max score"} <= names.keys():
         handed = pl.col(names["timestamp"]).fill_null("") != ""
         columns[SCORE] = pl.when(handed).then(score)

@@ -9,6 +9,14 @@ from typing import Any, NamedTuple
 ATTEMPTS = ("first", "last", "best")
 
 
+class NeedsWordError(ValueError):
+    """The table can be read if one more word is said: ``words`` proposes it."""
+
+    def __init__(self, message: str, **words: Any) -> None:
+        super().__init__(message)
+        self.words = words
+
+
 class Options(NamedTuple):
     """The arguments of ``GradebookTasks`` that say what is where in a file."""
 
@@ -70,6 +78,8 @@ class Options(NamedTuple):
                     "maximum: expected a number above 0, one for each item as a dict, "
                     "or the label of the row (the column of a long table) that holds it"
                 )
-        given = [n for n in (*students, self.item, self.score, self.time) if n is not None]
+        given = [
+            n for n in (*students, self.item, self.score, self.time) if n is not None
+        ]
         if len({*given}) < len(given):
             raise ValueError("student, item, score, time: expected different columns")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from refimpl.tasks.table.files import ROW
 from refimpl.tasks.table.long import TIME
 from refimpl.tasks.table.notes import Notes
-from refimpl.tasks.table.options import Options
+from refimpl.tasks.table.options import NeedsWordError, Options
 from refimpl.tasks.table.wide import ITEM, SCORE, STUDENT
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def resolve(
         if gone := len(coded) - len(kept):
             order = "" if attempts == "best" or timed else " in the order of the rows"
             notes.say(
-                f"{gone} repeated answers were left out: of each student's answers to an "
+                f"{gone} repeated answers were left out: of a student's answers to an "
                 f"item the {attempts} one counts{order}."
             )
         return kept.sort([STUDENT, TIME, ITEM] if timed else key)
@@ -57,16 +57,21 @@ def resolve(
         rows = sorted({*other[ROW]})
         listed = ", ".join(map(str, rows[:6])) + (", …" if len(rows) > 6 else "")
         propose = f", or time={time!r}" if time else ""
-        hint = "" if timed else (
-            ". If students answered again, say attempts='first', 'last' or 'best'"
-            f"{propose}: {options.call(attempts='first')}"
+        hint = (
+            ""
+            if timed
+            else (
+                ". If students answered again, say attempts='first', 'last' or 'best'"
+                f"{propose}: {options.call(attempts='first')}"
+            )
         )
-        raise ValueError(
+        problem = (
             "path: expected one answer of a student to an item"
             f"{' at a time' if timed else ''}, but {len(other)} answers are repeated, "
             f"with other scores (see rows {listed}){hint}. If two students have one "
             "name, name more columns, student=['First name', 'Last name']"
         )
+        raise ValueError(problem) if timed else NeedsWordError(problem, attempts="first")
     notes.warn(
         f"{int(again.sum())} answers stand in the file more than once, with the same "
         "score: each counts once."

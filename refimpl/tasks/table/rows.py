@@ -1,4 +1,4 @@
-"""Rows of a wide table that are no students: maxima, a key, averages, a test student."""
+"""Rows of a wide table that are no students: maxima, a key, averages, tests."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def take_rows(
     for kind, known in NO_STUDENT_ROWS.items():
         for label in known & found.keys():
             rows |= {row: kind for row in found[label] if row not in rows}
-    empty = pl.all_horizontal(pl.col(names).fill_null("").str.to_lowercase().is_in([*NO_SCORES]))
+    empty = pl.all_horizontal(
+        pl.col(names).fill_null("").str.to_lowercase().is_in([*NO_SCORES])
+    )
     unused = frame.filter(empty)
     said = unused.filter(pl.any_horizontal(pl.col(names).fill_null("") != ""))
     rows |= {row: "no grades" for row in said[ROW]}

@@ -24,7 +24,7 @@ POWERSCHOOL = (
     "per assignment, or export the whole scoresheet"
 )
 FORMS_SHEET = (
-    "path: this is the sheet that Google Forms fills: it has the total and the answers, "
+    "path: this is the sheet that Google Forms fills: it has the total and answers, "
     "but no score for each question. In Forms, choose Responses, then the three dots, "
     "Download responses (.csv), whose [Score] columns can be read; or give the right "
     'answers, as key={"the question": "its right answer"}, or the label of the row '
@@ -50,7 +50,8 @@ ONE_ITEM = (
     "the scores into one table, a row per student, a column per assignment"
 )
 NO_HEADER = (
-    "is the first line no header, but answers? Then add a line with the columns' names"
+    "is the first line no header, but answers? Then add a line above with the names of "
+    "the columns"
 )
 
 
@@ -67,8 +68,12 @@ def by_names(names: Sequence[str], key: object) -> str | None:
     scored = any(name.endswith("[score]") for name in plains)
     if {"timestamp", "score"} <= plains and not scored and len(plains) > 4:
         return FORMS_SHEET
-    responses = {name for name in plains if re.fullmatch(r"response \d+|antwort \d+", name)}
-    rights = {name for name in plains if re.match(r"right answer|richtige antwort", name)}
+    responses = {
+        name for name in plains if re.fullmatch(r"response \d+|antwort \d+", name)
+    }
+    rights = {
+        name for name in plains if re.match(r"right answer|richtige antwort", name)
+    }
     return RESPONSES if responses and not rights else None
 
 

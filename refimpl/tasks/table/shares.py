@@ -79,6 +79,7 @@ def _true_and_false(coded: pl.DataFrame, options: Options, refuse: Callable) -> 
         "score: True and False may be answers, or say whether an answer was right. If "
         'they are scores, say maximum=1; if they are answers, key={"item": "True"} '
         "(the right ones)",
+        maximum=1,
     )
 
 
@@ -123,12 +124,15 @@ def _right_or_wrong(
     other = asked & ~np.isin(value, [0, 1])
     if not other.any():
         return
-    call = options.call(maximum=1 if value[asked].max() <= 1 else ...)
+    shares = value[asked].max() <= 1
+    maximum = 1 if shares else ...
+    call = options.call(maximum=maximum)
     if other.sum() <= FEW * asked.sum():
         refuse(
             pl.Series(other),
             "score: expected 0 or 1, as nearly all scores are. Mistyped? If items have "
             f"more points, or they are shares already, say it: {call}",
+            **({"maximum": 1} if shares else {}),
         )
     some = "the file does not say" if asked.all() else "the file says not for all items"
     refuse(
@@ -136,6 +140,7 @@ def _right_or_wrong(
         f"maximum: {some} out of how many points a score is. Say it, as maximum=10, or "
         f'for each item, maximum={{"item": 10}}, or with the label of the row that '
         f"holds it: {call}",
+        maximum=maximum,
     )
 
 
@@ -152,4 +157,6 @@ def _same_scale(coded: pl.DataFrame, number: np.ndarray, refuse: Callable) -> No
         refuse(both & percent, "score: expected percentages in all of an item's cells")
     if OUT_OF in coded.columns:
         differ = coded.select(pl.col(OUT_OF).drop_nulls().n_unique().over(ITEM) > 1)
-        refuse(differ.to_series(), "score: expected one maximum behind the / of an item")
+        refuse(
+            differ.to_series(), "score: expected one maximum behind the / of an item"
+        )

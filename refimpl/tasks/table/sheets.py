@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from refimpl.tasks.table.header import TOP, find_header
+from refimpl.tasks.table.options import NeedsWordError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -56,8 +57,9 @@ def open_sheet(path: Path, sheet: str | None, wanted: Sequence[str]) -> Sheet:
     if best == 0:
         likely = sorted(likely, key=lambda own: -own.cells.width)[:1] or found[:1]
     if len(likely) > 1:
-        raise ValueError(
+        raise NeedsWordError(
             f"sheet: expected the name of one, since several have such a table: "
-            f"{', '.join(repr(own.name) for own in likely)}; say sheet={likely[0].name!r}"
+            f"{', '.join(repr(own.name) for own in likely)}",
+            sheet=likely[0].name,
         )
     return likely[0]

@@ -40,8 +40,8 @@ def say_gaps(cells: pl.LazyFrame, parsed: pl.DataFrame, notes: Notes) -> None:
         notes.warn(f"Counted as no answer, not as wrong: {listed}.")
     if hint:
         notes.warn(
-            f"Counted as wrong: 'HINT' ({hint}), a student who asked for help. To leave "
-            "these out, say gaps=['hint']."
+            f"Counted as wrong: 'HINT' ({hint}), a student who asked for help. To "
+            "leave these out, say gaps=['hint']."
         )
 
 
@@ -98,8 +98,8 @@ def _codes(coded: pl.DataFrame, maximum: float, notes: Notes) -> None:
     odd = items.filter(pl.col("low") == 1, pl.col("n") >= 6, pl.col("high") <= 7)
     if len(odd) > 0.5 * len(items) or len(odd.filter(pl.col("values") == 2)):
         notes.warn(
-            f"In {len(odd)} of {len(items)} items no score is below 1: are they marks of "
-            "which 1 is the best, or codes such as 1 and 2? Shares need points, from 0."
+            f"In {len(odd)} of {len(items)} items no score is below 1: are they marks, "
+            "of which 1 is the best, or codes such as 1 and 2? Shares need points, from 0."
         )
 
 
@@ -107,7 +107,11 @@ def _skeleton(text: pl.Expr) -> pl.Expr:
     """What is left of identifiers without capitals, accents, signs and zeros."""
     import polars as pl
 
-    bare = text.str.normalize("NFKD").str.to_lowercase().str.replace_all(r"[\p{M}\p{C}]", "")
+    bare = (
+        text.str.normalize("NFKD")
+        .str.to_lowercase()
+        .str.replace_all(r"[\p{M}\p{C}]", "")
+    )
     bare = bare.str.replace_all(r"[^\p{L}\p{N}]+", " ").str.strip_chars()
     number = bare.str.contains(r"^\d+$")
     bare = pl.when(number).then(bare.str.strip_chars_start("0")).otherwise(bare)

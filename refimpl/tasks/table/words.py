@@ -3,6 +3,7 @@
 A long module, since it is mostly lists: what reading knows, in one place.
 """
 
+# ruff: noqa: RUF001 - letters of many languages
 from __future__ import annotations
 
 import re
@@ -40,7 +41,15 @@ NO_STUDENT_ROWS = {
         *("overall average", "average", "class average", "mean", "median", "averages"),
         *("standard deviation", "std dev", "std. dev.", "sd", "mean score", "avg"),
         *("durchschnitt", "mittelwert", "gesamtdurchschnitt", "klassenschnitt"),
-        *("moyenne", "écart-type", "promedio", "平均", "平均分", "总体平均分", "及格率"),
+        *(
+            "moyenne",
+            "écart-type",
+            "promedio",
+            "平均",
+            "平均分",
+            "总体平均分",
+            "及格率",
+        ),
         *("group average", "class mean", "course average", "grade average"),
         *("moyenne générale", "moyenne de la classe", "平均点", "最高分", "最低分"),
     },
@@ -107,7 +116,15 @@ REMARK = re.compile(
 # Columns of long tables, the likeliest first.
 LONG_ITEM = ("item", "item id", "question id", "question", "problem id", "step name")
 LONG_ITEM += ("exercise", "exercise id", "assignment", "problem", "task", "task id")
-LONG_ITEM += ("assistment id", "problem name", "quiz", "aufgabe", "frage", "题目", "题号")
+LONG_ITEM += (
+    "assistment id",
+    "problem name",
+    "quiz",
+    "aufgabe",
+    "frage",
+    "题目",
+    "题号",
+)
 LONG_SCORE = ("correct", "is correct", "score", "resp", "outcome", "points", "result")
 LONG_SCORE += ("grade", "mark", "punkte", "得分", "成绩", "first attempt correct")
 LONG_TIME = ("time done", "order id", "timestamp", "time", "start time", "date")
@@ -144,6 +161,11 @@ def letter(place: int) -> str:
         place, rest = divmod(place - 1, 26)
         text = chr(65 + rest) + text
     return text
+
+
+def referred(name: str, names: list[str]) -> str:
+    """How a call names a column: by its header, or by its place if that may be one."""
+    return name if is_known(name) else f"column {names.index(name) + 1}"
 
 
 def shown(name: str, names: list[str]) -> str:
