@@ -106,12 +106,12 @@ def code(found: Cells, table: Table, options: Options, notes: Notes) -> Answers:
     cells, order = found.cells, found.items
     cells = cells.with_columns(pl.col(SCORE).fill_null(""))
     firsts = [_first_rows(cells, name) for name in (STUDENT, ITEM)]
-    students, seen, texts = collect_all([*firsts, cells.select(SCORE).unique()])
+    students, seen, texts = collect_all([*firsts, cells.group_by(SCORE).len()])
     students = students.sort(ROW, STUDENT)
     order = order or seen.sort(ROW, ITEM)[ITEM].to_list()
     items = pl.Series(order, dtype=pl.String)
     parsed = parse(texts[SCORE].sort(), options.gaps)
-    say_gaps(cells, parsed, notes)
+    say_gaps(texts, parsed, notes)
     read = parsed.filter(pl.col(KIND) != "gap").with_columns(
         pl.col(KIND).cast(pl.Enum(KINDS))
     )

@@ -10,7 +10,7 @@ from refimpl.tasks.table.files import Table
 from refimpl.tasks.table.layouts import Column
 from refimpl.tasks.table.notes import Notes
 from refimpl.tasks.table.options import NeedsWordError, Options
-from refimpl.tasks.table.words import referred, shown
+from refimpl.tasks.table.words import WORK, plain, referred, shown
 
 NOT_SCORES = "total", "identifier", "date", "other", "empty"
 PLURAL = {
@@ -90,12 +90,13 @@ def _clear(
             + options.call(ignore=drop),
             ignore=drop,
         )
-    if items:
+    asked = [c for c in columns if c.kind == "true/false"]
+    if items and not any(WORK.search(plain(c.name)) for c in asked):
         return
     kinds = [column.kind for column in columns]
-    if kinds.count("letter") > 1:
+    if not items and kinds.count("letter") > 1:
         raise ValueError(shapes.LETTERS)
-    if kinds.count("true/false"):
+    if asked:
         raise NeedsWordError(
             "key: the cells are True and False. If they say whether an answer was "
             f"right, they are scores out of 1: {options.call(maximum=1)}. If they are "

@@ -104,7 +104,7 @@ def _kind(name: str, counts: dict, yes_no: bool) -> tuple[str, str]:
         return "date", "its cells are dates or times"
     if counts["fraction"] * 2 > answers and counts["out of"] > 1:
         return "text", "its cells look like 5/6, each out of another number"
-    if scores * 2 < answers:
+    if scores * 2 < answers and not (work and scores):
         for kind in ("letter", "true/false"):
             if counts[kind] * 2 > answers:
                 return kind, f"its cells are {LOOKS[kind].lower()}"

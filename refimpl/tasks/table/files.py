@@ -56,7 +56,7 @@ def open_table(
         )
     with path.open("rb") as file:
         beginning = file.read(4)
-    header, above, sure = 1, [], 2
+    header, above, sure, text = 1, [], 2, None
     if beginning in SPREADSHEETS:
         own = open_sheet(path, sheet, wanted)
         header, sure = own.header + 1, own.sure
@@ -79,10 +79,11 @@ def open_table(
                 f"The file is not UTF-8: it was read as {text.encoding}. If names or "
                 "headers look wrong, save it as CSV UTF-8."
             )
-        cells = _scan(text.source, text.separator, text.lines, found)
     names, doubled = unique_names(found)
     if not any(found):
         raise ValueError("path: expected column names in the first line, found none")
+    if text is not None:
+        cells = _scan(text.source, text.separator, text.lines, found)
     if sheet is not None and beginning not in SPREADSHEETS:
         raise ValueError("sheet: expected None, since the file is no spreadsheet")
     if header > 1:
@@ -92,7 +93,8 @@ def open_table(
         )
     old = collect(cells.head(0)).columns
     cells = cells.rename(dict(zip(old, names, strict=True)))
-    text_of = pl.col(names).cast(pl.String).str.strip_chars("\u200b\ufeff \t\r\n\xa0")
+    text_of = pl.col(names).cast(pl.String).str.strip_chars()
+    text_of = text_of.str.strip_chars("\u200b\ufeff").str.strip_chars()
     numbered = cells.with_row_index(ROW, header + 1)
     cells = numbered.select(pl.col(ROW).cast(pl.Int64), text_of)
     return Table(names, cells, header, above, how, doubled, sure)

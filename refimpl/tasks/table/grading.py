@@ -45,7 +45,8 @@ def grade(
     with_key = [c for c in items if c.key or c.name in keys]
     for column in with_key:
         right = pl.col(column.key) if column.key else pl.lit(keys[column.name])
-        frame = frame.with_columns(graded(pl.col(column.name), right, gaps))
+        own = graded(pl.col(column.name), right, gaps).alias(column.name)
+        frame = frame.with_columns(own)
         never += not (frame[column.name] == "1").any()
         column.maximum = 1.0
     if with_key:

@@ -77,6 +77,8 @@ def read_long(table: Table, options: Options, notes: Notes) -> pl.LazyFrame:
         maximum = found
         notes.say(f"The maxima are those of the column {found!r}.")
     if isinstance(maximum, str):
+        if maximum not in table.names:
+            raise ValueError(f"maximum: found no column {maximum!r} in the long table")
         columns[MAXIMUM] = pl.col(maximum)
     if isinstance(options.key, str):
         raise ValueError(

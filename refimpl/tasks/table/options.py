@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+UNKNOWN = 1e9  # in place of a maximum that only the teacher knows
 ATTEMPTS = ("first", "last", "best")
 
 
@@ -67,6 +68,8 @@ class Options(NamedTuple):
         if self.attempts not in (None, *ATTEMPTS):
             raise ValueError(f"attempts: expected one of {', '.join(ATTEMPTS)} or None")
         maxima = self.maximum
+        if maxima is ...:
+            raise ValueError("maximum: put the score of a full answer in place of ...")
         if isinstance(maxima, Mapping):
             numbers = [*maxima.values()]
         else:

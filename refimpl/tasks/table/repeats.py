@@ -71,7 +71,9 @@ def resolve(
             f"with other scores (see rows {listed}){hint}. If two students have one "
             "name, name more columns, student=['First name', 'Last name']"
         )
-        raise ValueError(problem) if timed else NeedsWordError(problem, attempts="first")
+        if timed:
+            raise ValueError(problem)
+        raise NeedsWordError(problem, attempts="first")
     notes.warn(
         f"{int(again.sum())} answers stand in the file more than once, with the same "
         "score: each counts once."

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from refimpl.tasks.table.cells import KIND, TEXT
-from refimpl.tasks.table.files import ROW, collect
+from refimpl.tasks.table.files import ROW
 from refimpl.tasks.table.notes import Notes
-from refimpl.tasks.table.options import Options
+from refimpl.tasks.table.options import UNKNOWN, Options
 from refimpl.tasks.table.wide import ITEM, SCORE, STUDENT
 from refimpl.tasks.table.words import QUIET_GAPS, plain
 
@@ -18,23 +18,26 @@ if TYPE_CHECKING:
 ENOUGH = 4  # answers, all of them zero, that are worth a look
 
 
-def say_gaps(cells: pl.LazyFrame, parsed: pl.DataFrame, notes: Notes) -> None:
-    """Say which words count as no answer, and how often; and of HINT, as wrong."""
+def say_gaps(counts: pl.DataFrame, parsed: pl.DataFrame, notes: Notes) -> None:
+    """Say which words count as no answer, and how often; and of HINT, as wrong.
+
+    ``counts`` has the number of cells, "len", with each text.
+    """
     import polars as pl
 
-    gaps = parsed.filter(pl.col(KIND) == "gap")[TEXT]
-    hints = parsed.filter(pl.col(TEXT).str.to_lowercase() == "hint")[TEXT]
-    loud = [text for text in (*gaps, *hints) if plain(text) not in QUIET_GAPS]
-    if not loud:
-        return
-    count = collect(
-        cells.filter(pl.col(SCORE).is_in(loud)).group_by(SCORE).agg(pl.len())
+    gaps = counts.join(
+        parsed.filter(pl.col(KIND) == "gap"), left_on=SCORE, right_on=TEXT
     )
-    words: dict[str, int] = {}
-    for text, n in count.rows():
+    quiet, words = 0, {}
+    for text, n in gaps.select(SCORE, "len").rows():
         word = re.sub(r"\d[\d.,]*", "…", text.strip())
-        words[word] = words.get(word, 0) + n
-    hint = sum(words.pop(text.strip(), 0) for text in hints)
+        if plain(text) in QUIET_GAPS:
+            quiet += n
+        else:
+            words[word] = words.get(word, 0) + n
+    if quiet:
+        notes.say(f"{quiet} cells are empty, NA or '-': no answer, not a wrong one.")
+    hint = counts.filter(pl.col(SCORE).str.to_lowercase() == "hint")["len"].sum()
     if words:
         listed = ", ".join(f"{word!r} ({n})" for word, n in sorted(words.items()))
         notes.warn(f"Counted as no answer, not as wrong: {listed}.")
@@ -75,7 +78,7 @@ def suspect(
         )
     score = coded[SCORE]
     maximum = options.maximum
-    if isinstance(maximum, (int, float)) and not isinstance(maximum, bool):
+    if isinstance(maximum, (int, float)) and maximum != UNKNOWN:
         most = float(score.max() or 0) * maximum
         if most < 0.5 * maximum and len(score) >= 20:
             notes.warn(
@@ -99,7 +102,7 @@ def _codes(coded: pl.DataFrame, maximum: float, notes: Notes) -> None:
     if len(odd) > 0.5 * len(items) or len(odd.filter(pl.col("values") == 2)):
         notes.warn(
             f"In {len(odd)} of {len(items)} items no score is below 1: are they marks, "
-            "of which 1 is the best, or codes such as 1 and 2? Shares need points, from 0."
+            "of which 1 is the best, or codes such as 1 and 2? Shares need points."
         )
 
 

@@ -95,6 +95,8 @@ def _one_row_each(
         return
     groups = again.group_by(STUDENT, maintain_order=True).agg(ROW)[ROW].to_list()
     text = "; ".join("rows " + ", ".join(map(str, rows[:5])) for rows in groups[:3])
+    several = len(again) * 2 > len(frame)
+    hint = " Is each row one answer? Then say item= and score=." if several else ""
     text += f" and {len(groups) - 3} more" if len(groups) > 3 else ""
     if len(same) == len(again):
         notes.warn(f"Some rows stand twice, each counts once: {text}.")
@@ -102,7 +104,8 @@ def _one_row_each(
     raise ValueError(
         f"student: expected one row for each student, but have the same: {text}. Have "
         "two students one name? Then name more columns, student=['First name', 'Last "
-        "name']. Are they several attempts? Then say attempts='first', 'last' or 'best'"
+        "name']. Are they several attempts? Then say attempts='first', 'last' or "
+        f"'best'.{hint}"
     )
 
 
