@@ -5,6 +5,7 @@ A *predictor* is any function from a TaskBatch to predictions [M, Q, 1].
 
 from refimpl.own_class.asking import ask_on, worth_asking
 from refimpl.own_class.intervals import Width, calibrate, conformal, mastery
+from refimpl.own_class.look import Findings, look
 from refimpl.own_class.model import meta_learned
 from refimpl.own_class.page import SIZE, Report, draw_page, save_page
 from refimpl.own_class.tables import (
@@ -18,6 +19,7 @@ from refimpl.own_class.tables import (
 
 __all__ = [
     "SIZE",
+    "Findings",
     "Report",
     "Width",
     "ask_on",
@@ -26,6 +28,7 @@ __all__ = [
     "draw_known",
     "draw_page",
     "hide",
+    "look",
     "mastery",
     "mean_errors",
     "meta_learned",

@@ -43,8 +43,8 @@ def classify(
         column = own.get(name) or Column(name, *kind, item=name)
         if own and name not in own and column.kind in ("item", "unclear"):
             column.kind, column.why = "other", "beside columns of points"
-        if kind[0] == "empty":
-            column.kind, column.why = kind
+        if name in own and not counts["answers"]:
+            column.kind, column.why = "empty", "it has no answer"
         column.maximum = column.maximum or number(maxima.get(name)) or stated(name)
         columns.append(column)
     _say_what_is_unclear(columns, found, bool(own))
@@ -85,8 +85,6 @@ def _count(
 def _kind(name: str, counts: dict, yes_no: bool) -> tuple[str, str]:
     """What a column is, by its header and its cells, and why."""
     header, answers = words.bare(name), counts["answers"]
-    if not answers:
-        return "empty", "it has no answer"
     work = words.WORK.search(words.plain(name)) is not None
     for kind, pattern in (
         ("total", words.TOTAL),
@@ -98,6 +96,8 @@ def _kind(name: str, counts: dict, yes_no: bool) -> tuple[str, str]:
     ):
         if pattern.fullmatch(header) and not (work and kind == "other"):
             return kind, "by its header"
+    if not answers:
+        return "empty", "it has no answer"
     scores = sum(counts[kind] for kind in SCORES)
     scores += counts["true/false"] * yes_no
     if counts["date"] * 2 > answers:

@@ -37,7 +37,10 @@ def say_gaps(counts: pl.DataFrame, parsed: pl.DataFrame, notes: Notes) -> None:
             words[word] = words.get(word, 0) + n
     if quiet:
         notes.say(f"{quiet} cells are empty, NA or '-': no answer, not a wrong one.")
-    hint = counts.filter(pl.col(SCORE).str.to_lowercase() == "hint")["len"].sum()
+    hints = parsed.filter(
+        pl.col(KIND) == "word", pl.col(TEXT).str.to_lowercase() == "hint"
+    )
+    hint = counts.join(hints, left_on=SCORE, right_on=TEXT)["len"].sum()
     if words:
         listed = ", ".join(f"{word!r} ({n})" for word, n in sorted(words.items()))
         notes.warn(f"Counted as no answer, not as wrong: {listed}.")
