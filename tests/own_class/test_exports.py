@@ -23,7 +23,7 @@ READ = {
         {},
         ["Row 3 holds", "row 34 (test student)", "22 totals"],
     ),
-    "canvas_analysis.csv": ("name", {}, ["3 totals", "10 texts"]),
+    "canvas_analysis.csv": ("name", {}, ["3 totals"]),
     "moodle.csv": ("Email address", TEN, ["1 total", "'Course total (Real)'"]),
     "moodle_de.csv": ("E-Mail-Adresse", TEN, ["'Kurs gesamt (Punkte)'"]),
     "moodle_pct.csv": ("Email address", {}, ["'Course total (Percentage)'"]),
@@ -46,7 +46,7 @@ READ = {
     "class.xlsx": ("Pupil", TEN, ["1 total: 'Total'"]),
     "r_rownames.csv": ("column 1", TEN, []),
     "nbgrader.csv": ("student_id", {}, ["'max_score'", "61 rows without a timestamp"]),
-    "msforms.csv": ("Name", {}, ["10 texts", "1 total"]),
+    "msforms.csv": ("Name", {}, ["1 total"]),
     "irw.csv": ("id", {}, ["items from the column 'item'"]),
     "assistments.csv": (
         "user_id",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from refimpl.tasks import GradebookTasks
 from refimpl.tasks.gradebook import scatter
-from refimpl.tasks.table import words
+from refimpl.tasks.table import header, words
 
 LONG = {"student": "pupil", "item": "question", "score": "points"}
 NAMES = [f"Xaver-Zacharias {letter}" for letter in "ABCDEFGHIJKLMNOPQRST"]
@@ -551,7 +551,11 @@ CELLS = st.text(
 )
 LABELS = {*words.MAXIMUM_ROWS}.union(*words.NO_STUDENT_ROWS.values())
 NAMED = CELLS.filter(
-    lambda text: text == " ".join(text.split()) and words.plain(text) not in LABELS
+    lambda text: (
+        text == " ".join(text.split())
+        and words.plain(text) not in LABELS
+        and not header.PATTERN.fullmatch(text)
+    )
 )
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from refimpl.tasks.table.words import is_known
 
 TOP = 30  # rows among which the header is looked for
+PATTERN = re.compile(r"\*|\^.*\$|", re.DOTALL)  # what Polars takes for several columns
 REFERENCE = re.compile(r"column (\d+)")
 NUMBER = re.compile(r"-?\d+([.,]\d+)?")
 
@@ -56,13 +57,14 @@ def seems_data(found: Sequence[str]) -> bool:
 def unique_names(found: Sequence[str | None]) -> tuple[list[str], list[str]]:
     """Names without spaces around them, all different, and those that were doubled.
 
-    A column without a name is called by its place, "column 3"; one whose name stands
+    A column without a name is called by its place, "column 3" (also one called "*" or
+    "^...$", which Polars takes for a pattern); one whose name stands
     before it already gets its place added.
     """
     names: list[str] = []
     doubled = []
     for place, name in enumerate(map(clean, found), start=1):
-        own = name or f"column {place}"
+        own = f"column {place}" if PATTERN.fullmatch(name) else name
         if own in names:
             doubled.append(own)
             own = f"{own} (column {place})"
