@@ -125,8 +125,9 @@ def code(found: Cells, table: Table, options: Options, notes: Notes) -> Answers:
     refuse = _refuser(coded, order, found.labels)
     refuse(
         coded[STUDENT].is_null(),
-        "student: expected a value in each row that has scores (if the row is no "
-        "student, delete it, or give it a label, as in maximum='label')",
+        "student: expected a value in each row that has scores. Delete a row that is "
+        "no student, such as a second line of names; one that holds the maxima needs a "
+        "label in the student's column, here 'Max', and then maximum='Max'",
     )
     refuse(coded[ITEM].is_null(), "item: expected a value")
     score = to_shares(coded, order, found.maxima, options, refuse)
@@ -192,7 +193,7 @@ def _check_columns(table: Table, options: Options) -> None:
                 raise ValueError(
                     f"{role}: expected one column with this name, but several have it"
                 )
-    if table.sure < 2 and seems_data(table.names):
+    if seems_data(table.names):
         raise ValueError(f"path: {shapes.NO_HEADER}")
 
 

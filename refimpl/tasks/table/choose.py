@@ -107,6 +107,7 @@ def _clear(
     raise ValueError(
         "items: found no column of scores besides the student's; there are "
         + (_listed(columns) or "none")
+        + ". Each item needs a column of its own; a total says nothing about items"
     )
 
 

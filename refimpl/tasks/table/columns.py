@@ -94,17 +94,17 @@ def _kind(name: str, counts: dict, yes_no: bool) -> tuple[str, str]:
         ("other", words.OTHER),
         ("text", words.REMARK),
     ):
-        if pattern.fullmatch(header) and not (work and kind == "other"):
+        if pattern.fullmatch(header):
             return kind, "by its header"
     if not answers:
         return "empty", "it has no answer"
     scores = sum(counts[kind] for kind in SCORES)
-    scores += counts["true/false"] * yes_no
+    scores += counts["true/false"] * yes_no + counts["ambiguous"]
     if counts["date"] * 2 > answers:
         return "date", "its cells are dates or times"
     if counts["fraction"] * 2 > answers and counts["out of"] > 1:
         return "text", "its cells look like 5/6, each out of another number"
-    if scores * 2 < answers and not (work and scores):
+    if scores * 2 < answers and not (work and (scores or counts["marked"])):
         for kind in ("letter", "true/false"):
             if counts[kind] * 2 > answers:
                 return kind, f"its cells are {LOOKS[kind].lower()}"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from refimpl.tasks.table.words import is_known
+from refimpl.tasks.table.words import SCORE_WORDS, TRUE_FALSE, is_known, plain
 
 TOP = 30  # rows among which the header is looked for
 PATTERN = re.compile(r"\*|\^.*\$|", re.DOTALL)  # what Polars takes for several columns
@@ -47,11 +47,11 @@ def refer(name: str, names: Sequence[str]) -> str:
 
 def seems_data(found: Sequence[str]) -> bool:
     """Whether a header looks like scores: mostly numbers, which are not 1, 2, 3."""
-    numbers = [
-        float(c.replace(",", ".")) for c in map(clean, found) if NUMBER.fullmatch(c)
-    ]
-    rising = all(a < b for a, b in pairwise(numbers))
-    return len(numbers) * 2 > len(found) - 1 and not (rising and len(numbers) > 1)
+    cells = [re.sub(r" \(column \d+\)$", "", name) for name in found]
+    numbers = [float(c.replace(",", ".")) for c in cells if NUMBER.fullmatch(c)]
+    said = sum(plain(cell) in {*SCORE_WORDS, *TRUE_FALSE} for cell in cells)
+    rising = len(numbers) > 1 and all(a < b for a, b in pairwise(numbers))
+    return (len(numbers) + said) * 2 > len(found) - 1 and not (rising and not said)
 
 
 def unique_names(found: Sequence[str | None]) -> tuple[list[str], list[str]]:

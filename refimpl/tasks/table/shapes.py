@@ -91,8 +91,22 @@ def six_lines(rows: Sequence[Sequence[str]]) -> bool:
     return count > 0 and {len(row) for row in rows[1:4]} == {count}
 
 
-def on_its_side(names: Sequence[str], cells: Sequence[str]) -> bool:
+ITEM_HEADER = re.compile(
+    r"(item|question|task|quiz|test|assignment|exercise|problem|aufgabe|frage|题目?|题号)"
+    r"( ?(name|id|no\.?|number|title|nr\.?))?"
+)
+PERSON = re.compile(r"[^\W\d_][\w'-]+,? [^\W\d_][\w.'-]*")
+
+
+def may_lie_on_its_side(names: Sequence[str]) -> bool:
+    """Whether most ``names`` of columns could be those of people."""
+    people = [bool(PERSON.fullmatch(n) and not WORK.search(plain(n))) for n in names]
+    return len(names) > 3 and sum(people) > 0.8 * len(names)
+
+
+def on_its_side(names: Sequence[str], student: str, cells: Sequence[str]) -> bool:
     """Whether the column of students holds items' names, and no header does."""
     items = sum(bool(WORK.match(plain(cell))) for cell in cells)
     headers = sum(bool(WORK.match(plain(name))) for name in names)
-    return len(cells) > 1 and items > 0.7 * len(cells) and headers < 0.3 * len(names)
+    said = items > 0.7 * len(cells) or ITEM_HEADER.fullmatch(plain(student))
+    return len(cells) > 1 and bool(said) and headers < 0.3 * len(names)

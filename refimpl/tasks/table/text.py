@@ -89,10 +89,13 @@ def _check(source: Path | bytes, separator: str, header: int) -> tuple[int, list
     except csv.Error:
         problem = "found a quotation mark or line end out of place after what"
     if problem:
+        hint = ". Is it a note? Then delete it" if "got 1 " in problem else ""
+        if f"got {len(names) + 1} " in problem and number == header + 1:
+            hint = ". Has each column a name?"
         cells = f"{len(names)} cells in each row" if names else "a header"
         raise ValueError(
             f"path: expected {cells}, separated by {SEPARATORS[separator]}, but "
-            f"{problem} ends in line {line}"
+            f"{problem} ends in line {line}{hint}"
         )
     return lines, names
 

@@ -59,7 +59,7 @@ def read_wide(table: Table, options: Options, notes: Notes) -> Wide:
     )
     frame = frame.with_columns(student_text(students).alias(STUDENT))
     names = [name for name in table.names if name not in {*students, *options.ignore}]
-    if shapes.on_its_side(names, frame[STUDENT].to_list()):
+    if shapes.on_its_side(names, students[0], frame[STUDENT].to_list()):
         raise ValueError(shapes.TRANSPOSED)
     if isinstance(key, Mapping):
         keys = {clean(name): str(right) for name, right in key.items()}
@@ -68,6 +68,11 @@ def read_wide(table: Table, options: Options, notes: Notes) -> Wide:
     frame = grade(frame, items, keys, options.gaps, notes)
     _one_row_each(frame, [c.name for c in items], options, notes)
     _doubled(table, items, notes)
+    if shapes.may_lie_on_its_side([c.name for c in items]):
+        notes.warn(
+            "The items' names could be those of people. Are the columns students, and "
+            "the rows items? Then turn the table first (paste special, transpose)."
+        )
     wide = frame.select(ROW, STUDENT, *(pl.col(c.name).alias(c.item) for c in items))
     cells = wide.lazy().unpivot(
         [c.item for c in items],
