@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from refimpl.tasks.table import words
-from refimpl.tasks.table.cells import KIND, LOOKS, SCORES, TEXT, VALUE, parse
+from refimpl.tasks.table.cells import KIND, LOOKS, OUT_OF, SCORES, TEXT, VALUE, parse
 from refimpl.tasks.table.files import ROW
 from refimpl.tasks.table.layouts import Column, layout, number, stated
 
@@ -77,8 +77,11 @@ def _count(
         pl.col(VALUE).filter(numeric).max().alias("most"),
         (pl.col(VALUE).filter(numeric) % 1 == 0).all().alias("whole"),
         pl.col(VALUE).filter(numeric).is_between(0, 1).all().alias("shares"),
-        pl.col(" out of").drop_nulls().n_unique().alias("out of"),
     )
+    part = pl.col(OUT_OF).is_not_null()
+    parts = cells.filter(part).group_by(NAME, OUT_OF).agg(pl.col("n").sum())
+    usual = parts.group_by(NAME).agg(pl.col("n").max().alias("usual"))
+    summary = summary.join(usual, on=NAME, how="left")
     return {row[NAME]: row for row in summary.iter_rows(named=True)}
 
 
@@ -102,7 +105,7 @@ def _kind(name: str, counts: dict, yes_no: bool) -> tuple[str, str]:
     scores += counts["true/false"] * yes_no + counts["ambiguous"]
     if counts["date"] * 2 > answers:
         return "date", "its cells are dates or times"
-    if counts["fraction"] * 2 > answers and counts["out of"] > 1:
+    if counts["fraction"] * 2 > answers and counts["usual"] < 0.8 * counts["fraction"]:
         return "text", "its cells look like 5/6, each out of another number"
     if scores * 2 < answers and not (work and (scores or counts["marked"])):
         for kind in ("letter", "true/false"):

@@ -150,10 +150,8 @@ def _same_scale(coded: pl.DataFrame, number: np.ndarray, refuse: Callable) -> No
 
     percent = coded[KIND] == "percent"
     if percent.any() and number.any():
-        both = coded.select(
-            pl.Series("p", percent).any().over(ITEM)
-            & pl.Series("n", number).any().over(ITEM)
-        ).to_series()
+        points = pl.col(KIND) == "number"
+        both = coded.select(points.any().over(ITEM)).to_series()
         refuse(both & percent, "score: expected percentages in all of an item's cells")
     if OUT_OF in coded.columns:
         differ = coded.select(pl.col(OUT_OF).drop_nulls().n_unique().over(ITEM) > 1)
