@@ -3,8 +3,10 @@
 Each message says what to do, and none shows a student's name or a score.
 """
 
+# ruff: noqa: RUF001 - signs that pupils and programs type
 import csv
 import io
+import re
 import unicodedata
 import warnings
 
@@ -152,7 +154,7 @@ def test_a_key_that_nobody_agrees_with_is_told(read):
 def test_what_is_no_item_is_left_out_and_said(read, name, cells, kind):
     tasks, said = read(table(POINTS, **{name: [*cells]}), maximum=10)
     assert tasks.items == Q
-    assert len([text for text in said if __import__("re").search(kind, text)]) == 1
+    assert len([text for text in said if re.search(kind, text)]) == 1
     assert {*said} <= {*tasks.notes}
     everything, said = read(table(POINTS, **{name: [*cells]}), maximum=1e9, items="Q*")
     assert everything.items == Q
@@ -265,7 +267,7 @@ def test_points_out_of(read):
     refuses(
         read,
         table(edited(cells, 3, 2, "5 / 12")),
-        "no items.*5/6|one maximum behind|no column",
+        "one maximum behind the /",
     )
 
 
@@ -470,9 +472,13 @@ def test_no_result_differs_without_a_word(tmp_path_factory, damage):
         try:
             tasks = GradebookTasks(path, "Name", maximum=10)
         except ValueError as error:
-            assert kind != "nothing"
-            assert not leaks(error)
-            return
+            refused = [str(error)]
+        else:
+            refused = []
+    if refused:
+        assert kind != "nothing"
+        assert not leaks(refused)
+        return
     said = [str(warning.message) for warning in caught]
     assert not leaks(said)
     exact = POINTS / 10
@@ -484,5 +490,5 @@ def test_no_result_differs_without_a_word(tmp_path_factory, damage):
         tasks.table(), exact, equal_nan=True
     )
     typed = str(rows[i + 1][j + 1])
-    plainly = kind == "mistype" and typed in ("7/10", "7%", "1e1", "７", "7,", "7.")
+    plainly = kind == "mistype" and typed in ("7/10", "1e1", "７")
     assert same or said or plainly, typed
