@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from refimpl.tasks.table.answers import code, find_cells, open_options
-from refimpl.tasks.table.files import Table
+from refimpl.tasks.table.answers import code, find_cells
+from refimpl.tasks.table.files import Table, open_table
 from refimpl.tasks.table.layouts import Column
 from refimpl.tasks.table.notes import Notes
+from refimpl.tasks.table.opening import open_options
 from refimpl.tasks.table.options import UNKNOWN, NeedsWordError, Options
+from refimpl.tasks.table.shapes import ONE_ITEM
 from refimpl.tasks.table.students import candidates
 from refimpl.tasks.table.words import letter, referred, shown
 
@@ -66,7 +68,7 @@ def look(path: str | Path, student: Any = None, **keywords: Any) -> Findings:
     try:
         table = _open(options, student, findings)
         if student is None:
-            tries = candidates(table, options)
+            tries = candidates(table)
             findings.students = [_named(own, table.names) for own in tries]
             if not tries:
                 findings.problem = "student: no column was found that could name them"
@@ -90,8 +92,6 @@ def look(path: str | Path, student: Any = None, **keywords: Any) -> Findings:
 
 def _open(options: Options, student: Any, findings: Findings) -> Table:
     """The opened table; a sheet is asked for here."""
-    from refimpl.tasks.table.files import open_table
-
     wanted = [] if student is None else options.students
     table = open_table(options.path, wanted, options.sheet, Notes())
     findings.how = f"{table.how}; the columns' names in row {table.header}."
@@ -121,12 +121,10 @@ def _read(options: Options, findings: Findings) -> None:
             findings.problem = str(error)
         else:
             findings.size = (
-                f"{answers.students} students, {len(answers.items)} items, "
+                f"{len(answers.order)} students, {len(answers.items)} items, "
                 f"{len(answers.score)} answers."
             )
             if len(answers.items) < 2:
-                from refimpl.tasks.table.shapes import ONE_ITEM
-
                 findings.problem = ONE_ITEM
             else:
                 findings.call = options.call()

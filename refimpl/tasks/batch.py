@@ -113,3 +113,15 @@ def _check_array(name: str, array: Any) -> None:
         own = isinstance(array, np.ndarray)
         if not (np.isfinite(array) if own else array - array == 0).all():
             raise ValueError(f"{name}: expected finite values, got NaN or infinity")
+
+
+def scatter(
+    task: np.ndarray, place: np.ndarray, x: np.ndarray, y: np.ndarray, tasks: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x, y [``tasks``, K, 1] and mask [``tasks``, K] of n examples.
+
+    ``task``, ``place``, ``x`` and ``y``, each [n], say whose, where and which they are.
+    """
+    arrays = np.zeros((3, tasks, place.max(initial=0) + 1), np.float32)
+    arrays[:, task, place] = x, y, np.ones(len(x))
+    return arrays[0, ..., None], arrays[1, ..., None], arrays[2]

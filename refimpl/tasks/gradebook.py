@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from refimpl.checks import check_count, check_rng
-from refimpl.tasks.batch import TaskBatch
+from refimpl.tasks.batch import TaskBatch, scatter
 from refimpl.tasks.splits import draw_students, rows_of, split_students
 from refimpl.tasks.table.answers import read_answers
 from refimpl.tasks.table.notes import Notes
@@ -56,47 +56,41 @@ class GradebookTasks:
     student : str or list of str
         The column that identifies students, or several: first and last name.
     item, score : str, optional
-        The columns of items and scores of a long table, whose other columns are not
-        read.
+        The columns of items and scores of a long table; others are not read.
     time : str, optional
-        The column, in a long table, that orders a student's answers: numbers, or dates
-        such as 2026-03-31 or 2026-03-31 14:05. With it a student may answer an item
-        repeatedly, at different times.
+        The column of a long table that orders a student's answers: numbers, or dates
+        such as 2026-03-31 14:05. With it, an item may be answered repeatedly.
     sheet : str, optional
         The spreadsheet's sheet, if several have such a table.
     items : list of str, or a pattern such as "Quiz*", optional
         Which columns of a wide table are items.
     ignore : list of str
-        Columns of a wide table that are no items.
+        Columns of a wide table that are none.
     maximum : number, dict of numbers, or str, optional
         The score of a full answer; for each item its own; or the label of the row (in
-        a long table the name of the column) that holds it. ``maximum=1`` also says
-        that True and False are scores.
+        a long table, the column) that holds it. 1 also says: True is a score.
     key : dict of str, or str, optional
-        Right answers, by item, or the label of the row that holds them: then the cells
-        of a wide table are answers, such as B or True.
+        Right answers by item, or the label of the row that holds them; cells are then
+        answers, such as B or True.
     attempts : "first", "last" or "best", optional
         Which of a student's repeated answers to an item counts.
     gaps : list of str
         More words for a missing answer.
     min_answers : int, at least 1
-        Students with fewer answers are in no split, with a warning. Six, since the
-        book's chapters learn from five, and one must be left to ask.
+        Students with fewer are in no split. Six: the book's chapters learn from five,
+        and one must be left to ask.
 
     Attributes
     ----------
     items : list of str
         The names of the items that someone answered, in the file's order.
     rows : int64 array [students]
-        The first row of the file that has an answer of each student, in the file's
-        order, as a spreadsheet counts: the first is 1.
+        The first row with an answer of each student who has one, in the file's order,
+        as a spreadsheet counts: the first is 1.
     binary : bool
         Whether every share is 0 or 1.
     left_out : dict of int
         How many "students" are in no split, and how many "answers" they have.
-    splits : dict of int arrays
-        The students of each split, as places in ``rows``. Raises a ValueError if
-        there are fewer than four.
     notes : list of str
         What was decided or left out. The important ones are warnings, too.
 
@@ -106,8 +100,7 @@ class GradebookTasks:
         If there is no such file.
     TypeError, ValueError
         If an argument or the table is not what is described here, or fewer than two
-        items are left. The message names the argument, and rows and known columns of
-        the table, but never a student.
+        items are left. The message names rows and known columns, but no student.
     """
 
     def __init__(
@@ -129,12 +122,12 @@ class GradebookTasks:
     ) -> None:
         self._min_answers = check_count("min_answers", min_answers, least=1)
         self._in_order = time is not None
-        said = path, student, item, score, time, sheet, items, ignore
+        where = path, student, item, score, time, sheet, items, ignore
         notes = Notes()
-        answers = read_answers(Options(*said, maximum, key, attempts, gaps), notes)
+        answers = read_answers(Options(*where, maximum, key, attempts, gaps), notes)
         if len(answers.items) < 2:
             raise ValueError(ONE_ITEM)
-        counts = np.bincount(answers.student, minlength=answers.students)
+        counts = np.bincount(answers.student, minlength=len(answers.order))
         few = counts < min_answers
         self.left_out = {"students": int(few.sum()), "answers": int(counts[few].sum())}
         if few.any():
@@ -144,10 +137,12 @@ class GradebookTasks:
             )
         self.items = answers.items
         self._item, self._score = answers.item, answers.score
+        # Who is in which split does not depend on the order of the file's rows.
+        place = np.cumsum(counts > 0) - 1
+        self._eligible = place[answers.order[~few[answers.order]]]
         counts = counts[counts > 0]
         self._start = np.concatenate([[0], np.cumsum(counts)])
         self.rows = np.minimum.reduceat(answers.row, self._start[:-1])
-        self._eligible = np.flatnonzero(counts >= min_answers)
         self.binary = bool(np.isin(self._score, [0, 1]).all())
         if self._score.min() == self._score.max():
             notes.warn(f"every score is {self._score[0]:g}: nothing to predict")
@@ -157,7 +152,10 @@ class GradebookTasks:
 
     @cached_property
     def splits(self) -> dict[str, np.ndarray]:
-        """The students of each split, as places in ``rows``."""
+        """The students of each split, as places in ``rows``: int arrays.
+
+        Raises a ValueError if there are fewer than four.
+        """
         kept = len(self._eligible)
         if kept < MIN_STUDENTS:
             raise ValueError(
@@ -220,15 +218,3 @@ class GradebookTasks:
                 task[~known], place[~known] - shots, x[~known], y[~known], len(students)
             ),
         )
-
-
-def scatter(
-    task: np.ndarray, place: np.ndarray, x: np.ndarray, y: np.ndarray, tasks: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x, y [``tasks``, K, 1] and mask [``tasks``, K] of n examples.
-
-    ``task``, ``place``, ``x`` and ``y``, each [n], say whose, where and which they are.
-    """
-    arrays = np.zeros((3, tasks, place.max(initial=0) + 1), np.float32)
-    arrays[:, task, place] = x, y, np.ones(len(x))
-    return arrays[0, ..., None], arrays[1, ..., None], arrays[2]

@@ -51,9 +51,23 @@ def edited(scores, row, column, cell):
     return scores
 
 
+def attempt(path, **words):
+    """The tasks or else the error, and the warnings; none shows a name."""
+    tasks = error = None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            tasks = GradebookTasks(path, **words)
+        except ValueError as found:
+            error = found
+    said = [str(warning.message) for warning in caught]
+    assert not leaks([str(error), said])
+    return tasks, error, said
+
+
 @pytest.fixture
 def read(tmp_path):
-    """Read rows: the tasks and the warnings; no message may show a name."""
+    """Read rows: the tasks and the warnings; an error is raised."""
 
     def read(rows, separator=",", **words):
         path = tmp_path / "class.csv"
@@ -62,16 +76,10 @@ def read(tmp_path):
             encoding="utf-8",
         )
         assert not leaks(look(path))
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                tasks = GradebookTasks(path, **{"student": "Name"} | words)
-            except ValueError as error:
-                assert not leaks(error)
-                assert error.__context__ is None
-                raise
-        said = [str(warning.message) for warning in caught]
-        assert not leaks(said)
+        tasks, error, said = attempt(path, **{"student": "Name"} | words)
+        if error is not None:
+            assert error.__context__ is None
+            raise error
         return tasks, said
 
     return read
@@ -467,20 +475,10 @@ def test_no_result_differs_without_a_word(tmp_path_factory, damage):
     kind, rows, content, (i, j) = damage
     path = tmp_path_factory.mktemp("damaged") / "class.csv"
     path.write_bytes(content)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            tasks = GradebookTasks(path, "Name", maximum=10)
-        except ValueError as error:
-            refused = [str(error)]
-        else:
-            refused = []
-    if refused:
+    tasks, error, said = attempt(path, student="Name", maximum=10)
+    if error is not None:
         assert kind != "nothing"
-        assert not leaks(refused)
         return
-    said = [str(warning.message) for warning in caught]
-    assert not leaks(said)
     exact = POINTS / 10
     if kind == "drop":  # a gap is what the file says; the notes count it
         exact = exact.copy()

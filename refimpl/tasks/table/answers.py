@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from refimpl.tasks.table import shapes
 from refimpl.tasks.table.cells import KIND, OUT_OF, TEXT, parse
-from refimpl.tasks.table.files import ROW, Table, collect, collect_all, open_table
-from refimpl.tasks.table.header import clean, refer, seems_data
+from refimpl.tasks.table.files import ROW, Table, collect, collect_all
 from refimpl.tasks.table.layouts import Column
-from refimpl.tasks.table.long import TIME, find_long, read_long, time_column
+from refimpl.tasks.table.long import TIME, read_long, time_column
 from refimpl.tasks.table.notes import Notes
+from refimpl.tasks.table.opening import open_options
 from refimpl.tasks.table.options import NeedsWordError, Options
 from refimpl.tasks.table.repeats import resolve
 from refimpl.tasks.table.shares import KINDS, to_shares
@@ -49,11 +48,11 @@ class Answers(NamedTuple):
     score: np.ndarray  #: float32 [n], shares of the item's maximum, 0 to 1
     row: np.ndarray  #: int64 [n], where in the file, as a spreadsheet counts
     items: list[str]  #: names, in the file's order
-    students: int  #: how many there are, with or without answers
+    order: np.ndarray  #: int64 [students], all of them, sorted by their identifiers
 
 
 def read_answers(options: Options, notes: Notes) -> Answers:
-    """Read, check and code a table; arguments and errors as for ``GradebookTasks``.
+    """Read, check and code a table; ``options`` and errors as for ``GradebookTasks``.
 
     What was decided goes into ``notes``. Identifiers live only as long as this runs.
     """
@@ -61,36 +60,8 @@ def read_answers(options: Options, notes: Notes) -> Answers:
     return code(find_cells(table, options, notes), table, options, notes)
 
 
-def open_options(options: Options, notes: Notes) -> tuple[Table, Options]:
-    """The opened file, and the options with columns as the file names them.
-
-    A table that plainly has a row per answer gets its item and score.
-    """
-    options.check()
-    columns = [*options.students, options.item, options.score, options.time]
-    wanted = [clean(name) for name in columns if name is not None]
-    table = open_table(options.path, wanted, options.sheet, notes)
-
-    def own(value: Any) -> Any:
-        if isinstance(value, str):
-            return refer(clean(value), table.names)
-        return None if value is None else [own(name) for name in value]
-
-    many = "*" in options.items if isinstance(options.items, str) else False
-    roles = ("student", "item", "score", "time", "ignore", "items")
-    found = {role: own(getattr(options, role)) for role in roles}
-    if isinstance(options.items, str):
-        found["items"] = clean(options.items) if many else [found["items"]]
-    named = options._replace(**found | {"ignore": tuple(found["ignore"])})
-    _check_columns(table, named)
-    named = find_long(table, named, notes)
-    if named.time is not None and named.item is None:
-        raise ValueError("item, score: expected both, since time is given")
-    return table, named
-
-
 def find_cells(table: Table, options: Options, notes: Notes) -> Cells:
-    """The cells that hold scores, of a wide table or a long one."""
+    """The cells of ``table`` that hold scores; ``options``, ``notes``: as above."""
     if options.item is not None:
         return Cells(read_long(table, options, notes), {}, [], {}, [])
     wide = read_wide(table, options, notes)
@@ -100,7 +71,44 @@ def find_cells(table: Table, options: Options, notes: Notes) -> Cells:
 
 
 def code(found: Cells, table: Table, options: Options, notes: Notes) -> Answers:
-    """From texts to numbers; raises a ValueError that names rows and items."""
+    """From the texts that were ``found`` in ``table`` to numbers.
+
+    ``options`` and ``notes`` are those of :func:`read_answers`. Raises a ValueError
+    that names rows and items.
+    """
+    import polars as pl
+
+    coded, students, order = _to_numbers(found, options, notes)
+    refuse = _refuser(coded, order, found.labels)
+    refuse(
+        coded[STUDENT].is_null(),
+        "student: expected a value in each row that has scores. Delete a row that is "
+        "no student, such as a second line of names; one that holds the maxima needs a "
+        "label in the student's column, here 'Max', and then maximum='Max'",
+    )
+    refuse(coded[ITEM].is_null(), "item: expected a value")
+    score = to_shares(coded, order, found.maxima, options, refuse)
+    coded = coded.select(
+        ROW, STUDENT, ITEM, *([TIME] if options.time else [])
+    ).with_columns(pl.Series(SCORE, score))
+    if options.time is not None:
+        coded = coded.with_columns(times(coded, refuse))
+    again = "" if options.time else (time_column(table) or "")
+    coded = resolve(coded, options, again if is_known(again) else "", notes)
+    suspect(coded, students, options, notes)
+    who, what, how, where = (coded[n].to_numpy() for n in (STUDENT, ITEM, SCORE, ROW))
+    asked, what = np.unique(what, return_inverse=True)
+    if left := len(order) - len(asked):
+        notes.warn(f"left out: {left} items without answers")
+    names = [order[place] for place in asked]
+    by_name = students[STUDENT].arg_sort().to_numpy().astype(np.int64)
+    return Answers(who, what.astype(np.int32), how, where, names, by_name)
+
+
+def _to_numbers(
+    found: Cells, options: Options, notes: Notes
+) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
+    """The answers, coded and with what their cells say; the students; the items."""
     import polars as pl
 
     cells, order = found.cells, found.items
@@ -122,29 +130,7 @@ def code(found: Cells, table: Table, options: Options, notes: Notes) -> Answers:
     coded = collect(answered.with_columns(*codes))
     if not len(coded):
         raise ValueError("path: expected at least one answer, found none in the table")
-    refuse = _refuser(coded, order, found.labels)
-    refuse(
-        coded[STUDENT].is_null(),
-        "student: expected a value in each row that has scores. Delete a row that is "
-        "no student, such as a second line of names; one that holds the maxima needs a "
-        "label in the student's column, here 'Max', and then maximum='Max'",
-    )
-    refuse(coded[ITEM].is_null(), "item: expected a value")
-    score = to_shares(coded, order, found.maxima, options, refuse)
-    coded = coded.select(
-        ROW, STUDENT, ITEM, *([TIME] if options.time else [])
-    ).with_columns(pl.Series(SCORE, score))
-    if options.time is not None:
-        coded = coded.with_columns(times(coded, refuse))
-    again = "" if options.time else (time_column(table) or "")
-    coded = resolve(coded, options, again if is_known(again) else "", refuse, notes)
-    suspect(coded, students, options, notes)
-    who, what, how, where = (coded[n].to_numpy() for n in (STUDENT, ITEM, SCORE, ROW))
-    asked, what = np.unique(what, return_inverse=True)
-    if left := len(order) - len(asked):
-        notes.warn(f"left out: {left} items without answers")
-    names = [order[place] for place in asked]
-    return Answers(who, what.astype(np.int32), how, where, names, len(students))
+    return coded, students, order
 
 
 def _first_rows(cells: pl.LazyFrame, column: str) -> pl.LazyFrame:
@@ -172,38 +158,6 @@ def _refuser(coded: pl.DataFrame, names: list[str], labels: dict[str, str]) -> C
         raise NeedsWordError(message, **words) if words else ValueError(message)
 
     return refuse
-
-
-def _check_columns(table: Table, options: Options) -> None:
-    """Raise unless the arguments name columns of the file, and it has a header."""
-    roles = {"student": options.students, "ignore": [*options.ignore]}
-    roles |= {n: [v] for n in ("item", "score", "time") if (v := getattr(options, n))}
-    if not isinstance(options.items, str):
-        roles["items"] = [*(options.items or [])]
-    for role, names in roles.items():
-        for name in names:
-            if name not in table.names:
-                problem = shapes.by_names(table.names, options.key)
-                raise ValueError(
-                    problem
-                    if problem == shapes.EDNET
-                    else f"{role}: found no column {name!r}; there are {_there(table)}"
-                )
-            if name in table.doubled and role != "ignore":
-                raise ValueError(
-                    f"{role}: expected one column with this name, but several have it"
-                )
-    if seems_data(table.names):
-        raise ValueError(f"path: {shapes.NO_HEADER}")
-
-
-def _there(table: Table) -> str:
-    """The columns that there are, as far as their names are surely no cells."""
-    known = [own for own in table.names if is_known(own)]
-    hidden = len(table.names) - len(known)
-    text = ", ".join(map(repr, known[:20])) or "others"
-    text += f", and {hidden} not shown" if hidden else ""
-    return text if known and hidden < len(known) else f"{text}: {shapes.NO_HEADER}"
 
 
 def _code(column: str, names: pl.Series) -> pl.Expr:

@@ -1,6 +1,7 @@
 """What a cell says: a gap, a number, 8 / 10, 80 %, right, or what is no score.
 
-The same text always says the same, so only a column's different texts are read.
+The same text always says the same, so only a column's different texts are read. A
+long module, since the kinds of cells stand in the order in which they are tried.
 """
 
 # ruff: noqa: RUF001 - letters of many languages
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 TEXT, KIND, VALUE, OUT_OF = " text", " kind", " value", " out of"
-NUMBER = r"[+-]?(?:\d{1,3}(?:['’ ]\d{3})+(?:[.,]\d+)?|\d(?:[\d.,]*\d)?|[.,]\d+)(?:e[+-]?\d{1,3})?"
+PARTED = r"\d{1,3}(?:['’ ]\d{3})+(?:[.,]\d+)?"  # as in 1'234.5
+NUMBER = rf"[+-]?(?:{PARTED}|\d(?:[\d.,]*\d)?|[.,]\d+)(?:e[+-]?\d{{1,3}})?"
 DATES = (
     r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ t]|$)|^\d{1,2}:\d\d(:\d\d)?( ?[ap]m)?$"
     r"|^\d{1,2}\.? [a-zä]{3,9}\.? \d{4}|^[a-z]{3,9} \d{1,2},? \d{4}"
@@ -113,7 +115,7 @@ def parse(texts: pl.Series, gaps: Sequence[str] = ()) -> pl.DataFrame:
 
 
 def is_gap(lower: pl.Expr, gaps: Sequence[str]) -> pl.Expr:
-    """Whether a cell, in small letters, stands for no answer."""
+    """Whether a cell in small letters, ``lower``, is a gap; ``gaps`` are more words."""
     return lower.is_in([*GAPS, *map(plain, gaps)]) | lower.str.contains(GAP_PATTERN)
 
 

@@ -31,7 +31,11 @@ def choose(
     keys: Mapping[str, str],
     notes: Notes,
 ) -> list[Column]:
-    """The columns that are items; what is left out goes into ``notes``."""
+    """Those of the ``columns`` of ``table`` that are items, as ``options`` say.
+
+    ``keys`` are right answers by column. What is left out goes into ``notes``. Raises
+    a ValueError if it is not clear what is an item.
+    """
     names = table.names
     if options.items is not None:
         items = _named(columns, names, options, notes)

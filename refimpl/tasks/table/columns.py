@@ -31,8 +31,8 @@ def classify(
     """What the columns ``names`` of ``frame`` are; rows that are no students are gone.
 
     ``maxima`` are the cells of a row of maxima; ``yes_no`` says that true and false
-    are scores. Kinds: item, total, identifier, date, text, letters, true/false, other,
-    empty, unclear.
+    are scores, ``gaps`` are more words for a gap. Kinds: item, total, identifier, date,
+    text, letter, true/false, other, empty, unclear.
     """
     own = {column.name: column for column in layout(names)}
     found = _count(frame, names, gaps)

@@ -29,7 +29,7 @@ SPREADSHEETS = b"PK\3\4", b"\xd0\xcf\x11\xe0"  # how .xlsx or .ods, and .xls beg
 class Table:
     """An opened file: the names of its columns, and its cells as text."""
 
-    names: list[str]
+    names: list[str]  #: all different
     cells: pl.LazyFrame  #: the rows below the header, :data:`ROW` and one per name
     header: int  #: the header's row, counted from 1, as a spreadsheet does
     above: list[list[str]]  #: the rows above it
@@ -43,8 +43,9 @@ def open_table(
 ) -> Table:
     """Open ``path``, whose header has the ``wanted`` columns, if they are known.
 
-    Spaces around names and cells are removed. What was found out about the file goes
-    into ``notes``. Raises a FileNotFoundError, or a ValueError that says what is wrong.
+    ``sheet`` is a spreadsheet's, if said. Spaces around names and cells are removed.
+    What was found out about the file goes into ``notes``. Raises a FileNotFoundError,
+    or a ValueError that says what is wrong.
     """
     import polars as pl  # loads slowly: only when a file is wanted
 
@@ -121,7 +122,7 @@ def collect(table: pl.LazyFrame) -> pl.DataFrame:
 
 
 def collect_all(tables: Sequence[pl.LazyFrame]) -> list[pl.DataFrame]:
-    """Evaluate several lazy tables of one file, which is read once. As `collect`."""
+    """Evaluate lazy ``tables`` of one file, which is read once. As :func:`collect`."""
     import polars as pl
 
     try:

@@ -18,7 +18,7 @@ RULE = "An answer counts as right where it agrees with the right one."
 def graded(answer: pl.Expr, right: pl.Expr, gaps: Sequence[str]) -> pl.Expr:
     """ "1" where ``answer`` agrees with ``right``, "0" where not; a gap stays one.
 
-    Capitals and spaces do not count.
+    Capitals and spaces do not count. ``gaps`` are more words for a gap.
     """
     import polars as pl
 
@@ -38,7 +38,11 @@ def grade(
     gaps: Sequence[str],
     notes: Notes,
 ) -> pl.DataFrame:
-    """``frame`` with the answers to items that have a key as 1, 0 or a gap."""
+    """``frame`` with the answers to ``items`` that have a key as 1, 0 or a gap.
+
+    ``keys`` are right answers by column, ``gaps`` more words for a gap; ``notes`` gets
+    the rule.
+    """
     import polars as pl
 
     never = 0

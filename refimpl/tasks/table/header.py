@@ -15,7 +15,7 @@ NUMBER = re.compile(r"-?\d+([.,]\d+)?")
 
 
 def clean(name: str | None) -> str:
-    """A header's cell with single, plain spaces, as a teacher would type it."""
+    """A header's cell, ``name``, with single, plain spaces, as a teacher types it."""
     return " ".join((name or "").replace("\u200b", "").replace("\ufeff", "").split())
 
 
@@ -38,7 +38,7 @@ def find_header(rows: list[list[str]], wanted: Sequence[str]) -> tuple[int, int]
 
 
 def refer(name: str, names: Sequence[str]) -> str:
-    """The column that "column 3" means, if none has this very name; else ``name``."""
+    """Which of ``names`` "column 3" means, if none is called so; else ``name``."""
     place = REFERENCE.fullmatch(name)
     if name in names or place is None or not 0 < int(place[1]) <= len(names):
         return name
@@ -46,7 +46,7 @@ def refer(name: str, names: Sequence[str]) -> str:
 
 
 def seems_data(found: Sequence[str]) -> bool:
-    """Whether a header looks like scores: mostly numbers, which are not 1, 2, 3."""
+    """Whether a header, ``found``, is mostly scores: numbers other than 1, 2, 3."""
     cells = [re.sub(r" \(column \d+\)$", "", name) for name in found]
     numbers = [float(c.replace(",", ".")) for c in cells if NUMBER.fullmatch(c)]
     said = sum(plain(cell) in {*SCORE_WORDS, *TRUE_FALSE} for cell in cells)
@@ -55,7 +55,7 @@ def seems_data(found: Sequence[str]) -> bool:
 
 
 def unique_names(found: Sequence[str | None]) -> tuple[list[str], list[str]]:
-    """Names without spaces around them, all different, and those that were doubled.
+    """The names ``found`` without spaces around them, all different; doubled ones.
 
     A column without a name is called by its place, "column 3" (also one called "*" or
     "^...$", which Polars takes for a pattern); one whose name stands

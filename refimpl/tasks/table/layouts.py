@@ -30,16 +30,16 @@ PAIRS = (
 class Column:
     """A column: what it is taken for, and why."""
 
-    name: str
-    kind: str = "item"
-    why: str = ""
-    maximum: float | None = None
+    name: str  #: as the file's header has it
+    kind: str = "item"  #: or total, identifier, date, text, letter, other, empty, …
+    why: str = ""  #: the reason, in words
+    maximum: float | None = None  #: that the file states
     item: str = ""  #: the item's name
     key: str | None = None  #: the column with the right answers
 
 
 def stated(name: str) -> float | None:
-    """The maximum that a header states, as in "Q. 1 /1.00" or "Essay (3.0 pts)"."""
+    """The maximum that a header, ``name``, states, as in "Essay (3.0 pts)"; or None."""
     for pattern in STATED:
         if match := re.search(pattern, words.plain(name)):
             return number(match["a"])
@@ -47,7 +47,7 @@ def stated(name: str) -> float | None:
 
 
 def number(text: str | None) -> float | None:
-    """A positive number, with a decimal point or comma; else None."""
+    """The positive number in ``text``, with a decimal point or comma; else None."""
     try:
         value = float((text or "").replace(",", ".").strip(" %"))
     except ValueError:
@@ -56,7 +56,7 @@ def number(text: str | None) -> float | None:
 
 
 def layout(names: Sequence[str]) -> list[Column]:
-    """The items of a program's own layout, in which headers tell which columns count.
+    """The items of a program's own layout, in which ``names`` tell which columns count.
 
     Google's ``X [Score]``, Microsoft's ``Points - X``, Moodle's ``Response 1`` beside
     ``Right answer 1``, Canvas's question followed by ``1.0``; empty for all others.
@@ -76,10 +76,10 @@ def layout(names: Sequence[str]) -> list[Column]:
         if answers and all(place in keys for place, _ in answers):
             why = "right where it agrees with the right answer"
             return [Column(n, "item", why, 1.0, n, keys[place]) for place, n in answers]
-    own = []
+    points = []
     for before, name in pairwise(names):
         value = re.fullmatch(r"(\d+(?:\.\d+)?)(?: \(column \d+\))?", name)
         if value and re.match(r"\d+: ", before):
             why = "the points of the question before it"
-            own.append(Column(name, "item", why, number(value[1]), before))
-    return own
+            points.append(Column(name, "item", why, number(value[1]), before))
+    return points

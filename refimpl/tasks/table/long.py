@@ -26,8 +26,8 @@ TIME, MAXIMUM = " time", " maximum"
 def find_long(table: Table, options: Options, notes: Notes) -> Options:
     """The options with item and score named, if the table is plainly a long one.
 
-    That is so if columns have names such as question and correct, and most students
-    have several rows.
+    That is so if columns of ``table`` have names such as question and correct, and
+    most students have several rows. ``options`` are the caller's, ``notes`` gets why.
     """
     import polars as pl
 
@@ -52,18 +52,22 @@ def find_long(table: Table, options: Options, notes: Notes) -> Options:
     return options._replace(item=item, score=score)
 
 
-def first(names: dict[str, str], known: tuple[str, ...]) -> str | None:
-    """The first of the ``known`` columns that is there, as it is written."""
+def first(names: dict[str, str], known: list[str]) -> str | None:
+    """The first of the ``known`` columns, as ``names`` has it written; or None."""
     return next((names[name] for name in known if name in names), None)
 
 
 def time_column(table: Table) -> str | None:
-    """A column that may order a student's answers."""
+    """A column of ``table`` that may order a student's answers, or None."""
     return first({plain(name): name for name in table.names}, LONG_TIME)
 
 
 def read_long(table: Table, options: Options, notes: Notes) -> pl.LazyFrame:
-    """The columns wanted: ROW, STUDENT, ITEM, SCORE, and TIME and MAXIMUM if known."""
+    """ROW, STUDENT, ITEM, SCORE of ``table``, and TIME and MAXIMUM if known.
+
+    ``options`` say which columns these are; ``notes`` gets what was decided. Raises a
+    ValueError if the column of maxima is not there.
+    """
     import polars as pl
 
     names = {plain(name): name for name in table.names}

@@ -11,12 +11,12 @@ class Notes(list):
         self.loud: list[str] = []
 
     def say(self, text: str) -> None:
-        """Note what the reader may want to know."""
+        """Note ``text``, which the reader may want to know."""
         if text not in self:
             self.append(text)
 
     def warn(self, text: str) -> None:
-        """Note what the reader must know."""
+        """Note ``text``, which the reader must know."""
         if text not in self:
             self.append(text)
             self.loud.append(text)

@@ -11,7 +11,7 @@ ATTEMPTS = ("first", "last", "best")
 
 
 class NeedsWordError(ValueError):
-    """The table can be read if one more word is said: ``words`` proposes it."""
+    """The table can be read with one more word, says ``message``; ``words`` has it."""
 
     def __init__(self, message: str, **words: Any) -> None:
         super().__init__(message)
@@ -19,7 +19,11 @@ class NeedsWordError(ValueError):
 
 
 class Options(NamedTuple):
-    """The arguments of ``GradebookTasks`` that say what is where in a file."""
+    """The arguments of ``GradebookTasks`` that say what is where in a file.
+
+    ``path``, ``student``, ``item``, ``score``, ``time``, ``sheet``, ``items``,
+    ``ignore``, ``maximum``, ``key``, ``attempts`` and ``gaps`` are told there.
+    """
 
     path: str | Path
     student: str | Sequence[str]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from refimpl.tasks.table.files import ROW
@@ -16,14 +15,15 @@ if TYPE_CHECKING:
 
 
 def resolve(
-    coded: pl.DataFrame, options: Options, time: str, refuse: Callable, notes: Notes
+    coded: pl.DataFrame, options: Options, time: str, notes: Notes
 ) -> pl.DataFrame:
     """Answers sorted by student, then time if given, then item; one of repeated ones.
 
     With ``attempts`` the first, the last or the best counts, in the order of time, or
     else of rows. Without, those with one score count once; a ValueError is raised if
-    scores differ at the same time, or if there is no time. ``time`` is a column that
-    the message may propose.
+    scores differ at the same time, or if there is no time. ``coded`` are the answers,
+    ``options`` what the caller said, ``time`` is a column that the message may propose,
+    ``notes`` gets what was left out.
     """
     import polars as pl
 

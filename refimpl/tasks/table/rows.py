@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def label_columns(names: Sequence[str], student: Sequence[str]) -> list[str]:
-    """The columns in which a row's label may stand: the first, and those of names."""
+    """Where a row's label may stand: the first of ``names``, ``student``, people's."""
     named = [name for name in names if NAME.fullmatch(bare(name))]
     return [*dict.fromkeys([names[0], *student, *named])]
 
@@ -37,6 +37,7 @@ def take_rows(
 
     Rows come as {column: cell}, empty if there is none. ``maximum`` and ``key`` are
     labels that the caller has given; a ValueError is raised if one is not found once.
+    ``student`` are the columns that name students; ``notes`` gets what is left out.
     """
     import polars as pl
 
@@ -51,13 +52,13 @@ def take_rows(
     rows: dict[int, str] = {}
     given = {"maximum": maximum, "key": key}
     taken: dict[str, dict[str, str]] = {"maximum": {}, "key": {}}
-    for role, label in given.items():
-        if label is None:
+    for role, said in given.items():
+        if said is None:
             continue
-        places = found.get(plain(label), [])
+        places = found.get(plain(said), [])
         if len(places) != 1:
             raise ValueError(
-                f"{role}: expected one row with the label {label!r} in the student's "
+                f"{role}: expected one row with the label {said!r} in the student's "
                 f"column or the first one, found {len(places)}"
             )
         rows[places[0]] = role
@@ -76,8 +77,8 @@ def take_rows(
         pl.col(names).fill_null("").str.to_lowercase().is_in([*NO_SCORES])
     )
     unused = frame.filter(empty)
-    said = unused.filter(pl.any_horizontal(pl.col(names).fill_null("") != ""))
-    rows |= {row: "no grades" for row in said[ROW]}
+    labeled = unused.filter(pl.any_horizontal(pl.col(names).fill_null("") != ""))
+    rows |= {row: "no grades" for row in labeled[ROW]}
     kinds = {row: kind for row, kind in sorted(rows.items()) if kind not in given}
     if kinds:
         listed = ", ".join(f"row {row} ({kind})" for row, kind in kinds.items())

@@ -78,7 +78,7 @@ def by_names(names: Sequence[str], key: object) -> str | None:
 
 
 def above_header(rows: Sequence[Sequence[str]]) -> str | None:
-    """What the rows above the header tell."""
+    """What the ``rows`` above the header tell, if it is known."""
     labels = {plain(row[0]) for row in rows if row}
     return POWERSCHOOL if {"assignment name", "points possible"} <= labels else None
 
@@ -105,7 +105,7 @@ def may_lie_on_its_side(names: Sequence[str]) -> bool:
 
 
 def on_its_side(names: Sequence[str], student: str, cells: Sequence[str]) -> bool:
-    """Whether the column of students holds items' names, and no header does."""
+    """Whether the ``cells`` of the column ``student`` are items, but ``names`` not."""
     items = sum(bool(WORK.match(plain(cell))) for cell in cells)
     headers = sum(bool(WORK.match(plain(name))) for name in names)
     said = items > 0.7 * len(cells) or ITEM_HEADER.fullmatch(plain(student))

@@ -1,4 +1,7 @@
-"""Scores as shares of the items' maxima, and what is refused on the way."""
+"""Scores as shares of the items' maxima, and what is refused on the way.
+
+A long module, since each thing that can be wrong with a score has its message.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +41,9 @@ def to_shares(
 ) -> np.ndarray:
     """The share of the item's maximum of each answer, float32 [n], 0 to 1.
 
-    ``names`` are the items, ``maxima`` those that the file states. Raises a ValueError
-    that says, with rows, which cells are no scores, or that a maximum is missing.
+    ``coded`` are the n answers, ``names`` the items, ``maxima`` those that the file
+    states, ``options`` what the caller said. ``refuse`` raises a ValueError that says,
+    with rows, which cells are no scores, or that a maximum is missing.
     """
     _true_and_false(coded, options, refuse)
     for kind, todo in WHAT_TO_DO.items():

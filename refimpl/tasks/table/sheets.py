@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 class Sheet(NamedTuple):
     """A sheet's cells, all of them text, with the header's place among its rows."""
 
-    name: str
-    cells: pl.DataFrame
-    header: int
-    sure: int
+    name: str  #: the sheet's
+    cells: pl.DataFrame  #: all rows, also those above the header
+    header: int  #: the header's place, from 0
+    sure: int  #: how sure that is, as :func:`find_header` says
 
 
 def open_sheet(path: Path, sheet: str | None, wanted: Sequence[str]) -> Sheet:

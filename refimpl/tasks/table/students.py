@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from refimpl.tasks.table.files import Table, collect
 from refimpl.tasks.table.notes import Notes
-from refimpl.tasks.table.options import Options
 from refimpl.tasks.table.rows import take_rows
 from refimpl.tasks.table.words import (
     FIRST_NAME,
@@ -31,8 +30,8 @@ OWN_ID = re.compile(
 )
 
 
-def candidates(table: Table, options: Options) -> list[str | list[str]]:
-    """Columns, or pairs of them, that may name the student, the likeliest first.
+def candidates(table: Table) -> list[str | list[str]]:
+    """Columns of ``table``, or pairs, that may name the student, the likeliest first.
 
     In a table with a row per student no two rows may have the same cell there.
     """

@@ -21,14 +21,15 @@ ENOUGH = 4  # answers, all of them zero, that are worth a look
 def say_gaps(counts: pl.DataFrame, parsed: pl.DataFrame, notes: Notes) -> None:
     """Say which words count as no answer, and how often; and of HINT, as wrong.
 
-    ``counts`` has the number of cells, "len", with each text.
+    ``counts`` has the number of cells, "len", with each text, ``parsed`` what each
+    text says; ``notes`` gets the sentences.
     """
     import polars as pl
 
     gaps = counts.join(
         parsed.filter(pl.col(KIND) == "gap"), left_on=SCORE, right_on=TEXT
     )
-    quiet, words = 0, {}
+    quiet, words = 0, dict[str, int]()
     for text, n in gaps.select(SCORE, "len").rows():
         word = re.sub(r"\d[\d.,]*", "…", text.strip())
         if plain(text) in QUIET_GAPS:
@@ -57,7 +58,11 @@ def suspect(
     options: Options,
     notes: Notes,
 ) -> None:
-    """Warn about what is probably not meant, naming rows but no student."""
+    """Warn about what is probably not meant, naming rows but no student.
+
+    ``coded`` are the answers, ``students`` their identifiers with the first rows,
+    ``options`` what the caller said; ``notes`` gets the warnings.
+    """
     import polars as pl
 
     same = students.group_by(_skeleton(pl.col(STUDENT))).agg(pl.col(ROW).sort())
@@ -82,8 +87,7 @@ def suspect(
     score = coded[SCORE]
     maximum = options.maximum
     if isinstance(maximum, (int, float)) and maximum != UNKNOWN:
-        most = float(score.max() or 0) * maximum
-        if most < 0.5 * maximum and len(score) >= 20:
+        if (score < 0.5).all() and len(score) >= 20:
             notes.warn(
                 f"No score is above half of maximum={maximum:g}: is that the maximum?"
             )

@@ -22,7 +22,7 @@ class Text(NamedTuple):
 
     source: Path | bytes  #: the path itself if it is UTF-8
     encoding: str  #: what it is called
-    separator: str
+    separator: str  #: one of :data:`SEPARATORS`
     header: int  #: the header's row, counted from 1
     lines: int  #: how many lines stand above the header
     names: list[str]  #: the header's cells, as they are

@@ -27,12 +27,12 @@ class Wide(NamedTuple):
     """The items of a wide table, and its cells as a row per answer."""
 
     cells: pl.LazyFrame  #: ROW, STUDENT, ITEM, SCORE, all text but ROW
-    items: list[Column]
+    items: list[Column]  #: in the file's order
     columns: list[Column]  #: all but the student's
 
 
 def student_text(students: Sequence[str]) -> pl.Expr:
-    """One text for who a row is about; empty if no column says it."""
+    """One text for who a row is about, of the columns ``students``, or an empty one."""
     import polars as pl
 
     cells = [pl.col(name).fill_null("") for name in students]
@@ -40,7 +40,10 @@ def student_text(students: Sequence[str]) -> pl.Expr:
 
 
 def read_wide(table: Table, options: Options, notes: Notes) -> Wide:
-    """Choose items and rows; raises a ValueError that says what is not clear."""
+    """Choose the items and rows of ``table``, as ``options`` say; ``notes`` gets why.
+
+    Raises a ValueError that says what is not clear.
+    """
     import polars as pl
 
     students, maximum, key = options.students, options.maximum, options.key

@@ -114,21 +114,17 @@ REMARK = re.compile(
 )
 
 # Columns of long tables, the likeliest first.
-LONG_ITEM = ("item", "item id", "question id", "question", "problem id", "step name")
-LONG_ITEM += ("exercise", "exercise id", "assignment", "problem", "task", "task id")
-LONG_ITEM += (
-    "assistment id",
-    "problem name",
-    "quiz",
-    "aufgabe",
-    "frage",
-    "题目",
-    "题号",
-)
-LONG_SCORE = ("correct", "is correct", "score", "resp", "outcome", "points", "result")
-LONG_SCORE += ("grade", "mark", "punkte", "得分", "成绩", "first attempt correct")
-LONG_TIME = ("time done", "order id", "timestamp", "time", "start time", "date")
-LONG_MAXIMUM = ("max score", "max points", "points possible", "maximum", "max", "满分")
+LONG_ITEM = [
+    *("item", "item id", "question id", "question", "problem id", "step name"),
+    *("exercise", "exercise id", "assignment", "problem", "task", "task id"),
+    *("assistment id", "problem name", "quiz", "aufgabe", "frage", "题目", "题号"),
+]
+LONG_SCORE = [
+    *("correct", "is correct", "score", "resp", "outcome", "points", "result"),
+    *("grade", "mark", "punkte", "得分", "成绩", "first attempt correct"),
+]
+LONG_TIME = ["time done", "order id", "timestamp", "time", "start time", "date"]
+LONG_MAXIMUM = ["max score", "max points", "points possible", "maximum", "max", "满分"]
 IS_SCORE = re.compile(r"\b(correct|right|scores?|points?|outcome|richtig|juste|resp)\b")
 
 
@@ -139,12 +135,12 @@ def plain(text: str) -> str:
 
 
 def bare(name: str) -> str:
-    """A header without what stands in brackets or behind a bar: (Real), [Score] |1."""
+    """A header, ``name``, without what is in brackets or behind a bar: (Real), |1."""
     return plain(re.sub(r"[(\[][^)\]]*[)\]]|\|\s*\d+\s*$", " ", name)) or plain(name)
 
 
 def is_known(name: str) -> bool:
-    """Whether a header is surely one, so that a message may show it."""
+    """Whether ``name`` is surely a header, so that a message may show it."""
     found = WORK.search(plain(name)) and len(name) < 60
     kinds = (NAME, IDENTIFIER, TOTAL, OTHER, DATE, REMARK)
     long = {*LONG_ITEM, *LONG_SCORE, *LONG_TIME, *LONG_MAXIMUM}
@@ -164,11 +160,11 @@ def letter(place: int) -> str:
 
 
 def referred(name: str, names: list[str]) -> str:
-    """How a call names a column: by its header, or by its place if that may be one."""
+    """How a call names a column: ``name``, or its place in ``names`` if a cell."""
     return name if is_known(name) else f"column {names.index(name) + 1}"
 
 
 def shown(name: str, names: list[str]) -> str:
-    """A column in a message: its name if that is surely a header, or where it is."""
+    """A column in a message: ``name`` if surely a header, or its place in ``names``."""
     place = names.index(name)
     return repr(name) if is_known(name) else f"column {place + 1} ({letter(place)})"
