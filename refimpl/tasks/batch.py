@@ -115,6 +115,32 @@ def _check_array(name: str, array: Any) -> None:
             raise ValueError(f"{name}: expected finite values, got NaN or infinity")
 
 
+def known_and_asked(
+    x: np.ndarray,
+    y: np.ndarray,
+    start: np.ndarray,
+    count: np.ndarray,
+    shots: int,
+    rng: np.random.Generator | None,
+) -> TaskBatch:
+    """M tasks of unequal size: ``shots`` examples of each are known, all others asked.
+
+    The task i has the examples from ``start[i]``, ``count[i]`` of them, of ``x`` and
+    ``y`` [n]; both are [M]. Known are the first, or with ``rng`` random ones.
+    """
+    task = np.repeat(np.arange(len(start)), count)
+    place = np.arange(len(task)) - np.repeat(np.cumsum(count) - count, count)
+    own = np.repeat(start, count) + place
+    if rng is not None:
+        own = own[np.lexsort((rng.random(len(task)), task))]
+    x, y, known = x[own], y[own], place < shots
+    seen, asked = (
+        scatter(task[part], place[part] - first, x[part], y[part], len(start))
+        for part, first in ((known, 0), (~known, shots))
+    )
+    return TaskBatch(*seen, *asked)
+
+
 def scatter(
     task: np.ndarray, place: np.ndarray, x: np.ndarray, y: np.ndarray, tasks: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

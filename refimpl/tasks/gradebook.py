@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from refimpl.checks import check_count, check_rng
-from refimpl.tasks.batch import TaskBatch, scatter
+from refimpl.tasks.batch import TaskBatch, known_and_asked
 from refimpl.tasks.splits import draw_students, rows_of, split_students
 from refimpl.tasks.table.answers import read_answers
 from refimpl.tasks.table.notes import Notes
@@ -33,11 +33,10 @@ class GradebookTasks:
         GradebookTasks("marks.xlsx", "Name", maximum=10)
         GradebookTasks("log.csv", "pupil", item="question", score="points")
 
-    The file is text (CSV; any usual encoding, and commas, semicolons, tabs or vertical
-    bars), a spreadsheet (.xlsx, .xls, .ods) or Parquet; ``own_class.look(path)`` tells
-    what is in it, and the call to copy. Columns that are no items (totals, dates,
-    identifiers, texts) and rows that are no students (maxima, averages) are left out,
-    and said.
+    The file is text (CSV, in any usual encoding), a spreadsheet (.xlsx, .xls, .ods) or
+    Parquet; ``own_class.look(path)`` tells what is in it, and the call to copy. Columns
+    that are no items (totals, dates, identifiers, texts) and rows that are no students
+    (maxima, averages) are left out, and said.
 
     Scores become shares of the item's maximum, from 0 to 1. A cell is a number (2.5 or
     2,5), a percentage, "8 / 10", right or wrong. The maximum is ``maximum``, or what
@@ -62,10 +61,8 @@ class GradebookTasks:
         such as 2026-03-31 14:05. With it, an item may be answered repeatedly.
     sheet : str, optional
         The spreadsheet's sheet, if several have such a table.
-    items : list of str, or a pattern such as "Quiz*", optional
-        Which columns of a wide table are items.
-    ignore : list of str
-        Columns of a wide table that are none.
+    items, ignore : list of str, optional
+        Columns of a wide table that are items (also a pattern, "Quiz*"), or are none.
     maximum : number, dict of numbers, or str, optional
         The score of a full answer; for each item its own; or the label of the row (in
         a long table, the column) that holds it. 1 also says: True is a score.
@@ -77,16 +74,15 @@ class GradebookTasks:
     gaps : list of str
         More words for a missing answer.
     min_answers : int, at least 1
-        Students with fewer are in no split. Six: the book's chapters learn from five,
-        and one must be left to ask.
+        Students with fewer are in no split. Six: the chapters learn from five.
 
     Attributes
     ----------
     items : list of str
         The names of the items that someone answered, in the file's order.
     rows : int64 array [students]
-        The first row with an answer of each student who has one, in the file's order,
-        as a spreadsheet counts: the first is 1.
+        The first row with an answer of each student who has one, as a spreadsheet
+        counts: the first is 1.
     binary : bool
         Whether every share is 0 or 1.
     left_out : dict of int
@@ -96,11 +92,9 @@ class GradebookTasks:
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
-    TypeError, ValueError
-        If an argument or the table is not what is described here, or fewer than two
-        items are left. The message names rows and known columns, but no student.
+    FileNotFoundError, TypeError, ValueError
+        If there is no file, an argument or the table is not what is described here, or
+        fewer than two items are left. The message names rows, but no student.
     """
 
     def __init__(
@@ -152,16 +146,13 @@ class GradebookTasks:
 
     @cached_property
     def splits(self) -> dict[str, np.ndarray]:
-        """The students of each split, as places in ``rows``: int arrays.
-
-        Raises a ValueError if there are fewer than four.
-        """
+        """The students of each split, places in ``rows``; a ValueError below four."""
         kept = len(self._eligible)
         if kept < MIN_STUDENTS:
+            few = self.left_out["students"]
             raise ValueError(
                 f"student: expected at least {MIN_STUDENTS} students, each with "
-                f"min_answers={self._min_answers} or more, got {kept}; "
-                f"{self.left_out['students']} have fewer"
+                f"min_answers={self._min_answers} or more, got {kept}; {few} have fewer"
             )
         return {k: self._eligible[v] for k, v in split_students(kept).items()}
 
@@ -205,16 +196,5 @@ class GradebookTasks:
     ) -> TaskBatch:
         shots = check_count("shots", shots, least=0, most=self._min_answers - 1)
         start, count = self._start[students], np.diff(self._start)[students]
-        task = np.repeat(np.arange(len(students)), count)
-        place = np.arange(len(task)) - np.repeat(np.cumsum(count) - count, count)
-        answer = np.repeat(start, count) + place
-        if not self._in_order:
-            answer = answer[np.lexsort((rng.random(len(task)), task))]
-        x, y = self._item[answer], self._score[answer]
-        known = place < shots
-        return TaskBatch(
-            *scatter(task[known], place[known], x[known], y[known], len(students)),
-            *scatter(
-                task[~known], place[~known] - shots, x[~known], y[~known], len(students)
-            ),
-        )
+        order = None if self._in_order else rng
+        return known_and_asked(self._item, self._score, start, count, shots, order)
