@@ -5,7 +5,7 @@ It shows no cell, and no header that could be one: such a column is called by it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,23 +66,18 @@ def look(path: str | Path, student: Any = None, **keywords: Any) -> Findings:
     findings = Findings(str(path))
     options = Options(path, "" if student is None else student, **keywords)
     try:
-        table = _open(options, student, findings)
-        if student is None:
-            tries = candidates(table)
-            findings.students = [_named(own, table.names) for own in tries]
-            if not tries:
-                findings.problem = "student: no column was found that could name them"
-                return findings
-        else:
-            tries = [student]
+        table, options = _open(options, findings)
+        tries = [student] if student is not None else candidates(table)
     except FileNotFoundError:
         raise
     except (ValueError, TypeError) as error:
         findings.problem = str(error)
         return findings
+    if student is None:
+        findings.students = [repr(own) for own in tries]
     trials = []
     for own in tries:
-        trial = Findings(findings.path, findings.how, findings.students)
+        trial = replace(findings, asks=[*findings.asks])
         _read(options._replace(student=own), trial)
         if trial.problem is None:
             return trial
@@ -90,16 +85,16 @@ def look(path: str | Path, student: Any = None, **keywords: Any) -> Findings:
     return trials[0]
 
 
-def _open(options: Options, student: Any, findings: Findings) -> Table:
-    """The opened table; a sheet is asked for here."""
-    wanted = [] if student is None else options.students
-    table = open_table(options.path, wanted, options.sheet, Notes())
+def _open(options: Options, findings: Findings) -> tuple[Table, Options]:
+    """The opened table, and the options with a sheet if one is asked for."""
+    wanted = [name for name in options.students if name]
+    try:
+        table = open_table(options.path, wanted, options.sheet, Notes())
+    except NeedsWordError as ask:
+        findings.asks.append(str(ask))
+        return _open(options._replace(**ask.words), findings)
     findings.how = f"{table.how}; the columns' names in row {table.header}."
-    return table
-
-
-def _named(own: str | list[str], names: list[str]) -> str:
-    return repr(own) if isinstance(own, str) else repr([*own])
+    return table, options
 
 
 def _read(options: Options, findings: Findings) -> None:

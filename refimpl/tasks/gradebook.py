@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from refimpl.checks import check_count, check_rng
-from refimpl.tasks.batch import TaskBatch, known_and_asked
+from refimpl.tasks.batch import TaskBatch
+from refimpl.tasks.ragged import known_and_asked
 from refimpl.tasks.splits import draw_students, rows_of, split_students
 from refimpl.tasks.table.answers import read_answers
 from refimpl.tasks.table.notes import Notes

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refimpl.tasks import GradebookTasks
-from refimpl.tasks.batch import scatter
+from refimpl.tasks.ragged import scatter
 from refimpl.tasks.table import header, words
 
 LONG = {"student": "pupil", "item": "question", "score": "points"}

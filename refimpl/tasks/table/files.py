@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from refimpl.tasks.table.header import unique_names
 from refimpl.tasks.table.notes import Notes
-from refimpl.tasks.table.sheets import open_sheet
+from refimpl.tasks.table.sheets import Sheet, failed_cells, open_sheet
 from refimpl.tasks.table.text import SEPARATORS, open_text
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def open_table(
         found = list(rows[-1]) if rows else []
         above = [[cell or "" for cell in row] for row in rows[:-1]]
         how = f"a spreadsheet, sheet {own.name!r}"
+        _say_sheet(own, path, sheet, notes)
         cells = own.cells.slice(header).lazy()
     elif beginning == b"PAR1":
         cells = pl.scan_parquet(path, glob=False)
@@ -99,6 +100,19 @@ def open_table(
     numbered = cells.with_row_index(ROW, header + 1)
     cells = numbered.select(pl.col(ROW).cast(pl.Int64), text_of)
     return Table(names, cells, header, above, how, doubled, sure)
+
+
+def _say_sheet(own: Sheet, path: Path, sheet: str | None, notes: Notes) -> None:
+    """Say what a spreadsheet has besides the sheet that was read."""
+    if own.others > 0 and sheet is None:
+        text = f"The sheet {own.name!r} was read, not the {own.others} others."
+        (notes.say if own.sure else notes.warn)(text)
+    if failed := failed_cells(path):
+        some = ", ".join(failed[:5]) + (", …" if len(failed) > 5 else "")
+        notes.warn(
+            f"{len(failed)} cells hold a spreadsheet's error such as #DIV/0! ({some}) "
+            "and were read as empty. Mend the formula if one is a score."
+        )
 
 
 def _scan(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,6 +22,7 @@ class Sheet(NamedTuple):
     cells: pl.DataFrame  #: all rows, also those above the header
     header: int  #: the header's place, from 0
     sure: int  #: how sure that is, as :func:`find_header` says
+    others: int  #: how many more sheets have cells
 
 
 def open_sheet(path: Path, sheet: str | None, wanted: Sequence[str]) -> Sheet:
@@ -51,7 +54,8 @@ def open_sheet(path: Path, sheet: str | None, wanted: Sequence[str]) -> Sheet:
     found = []
     for name, cells in tables.items():
         top = [list(row) for row in cells.head(TOP).iter_rows()]
-        found.append(Sheet(name, cells, *find_header(top, wanted)))
+        others = sum(bool(own.height) for own in tables.values()) - 1
+        found.append(Sheet(name, cells, *find_header(top, wanted), others))
     best = max(own.sure for own in found)
     likely = [own for own in found if own.sure == best and own.cells.height]
     if best == 0:
@@ -63,3 +67,17 @@ def open_sheet(path: Path, sheet: str | None, wanted: Sequence[str]) -> Sheet:
             sheet=likely[0].name,
         )
     return likely[0]
+
+
+def failed_cells(path: Path) -> list[str]:
+    """Cells such as D3 of an .xlsx file that hold an error: fastexcel has them empty."""
+    if not zipfile.is_zipfile(path):
+        return []
+    found: list[str] = []
+    with zipfile.ZipFile(path) as file:
+        for name in file.namelist():
+            if name.startswith("xl/worksheets/") and name.endswith(".xml"):
+                cells = re.findall(rb'<c [^>]*t="e"[^>]*>', file.read(name))
+                places = (re.search(rb' r="([A-Z]+\d+)"', cell) for cell in cells)
+                found += [place[1].decode() for place in places if place]
+    return found
