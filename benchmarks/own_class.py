@@ -192,7 +192,7 @@ def main(share: float, parts: Path | None, out: Path) -> None:
     torch.set_num_threads(1)
     sizes = {size: max(2, int(share * n)) for size, n in SIZES.items()}
     command = "python -m benchmarks.own_class"
-    rows = asking(parts, max(2, int(100 * share)))
+    rows = asking(parts, max(2, int(60 * share)))
     write_table(out / "own_class_asking.csv", pd.DataFrame(rows), command)
     rows, intervals = choice(parts, sizes if share == 1 else {5: 2, 120: 2})
     write_table(out / "own_class_choice.csv", pd.DataFrame(rows), command)

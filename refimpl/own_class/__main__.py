@@ -69,6 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     given = words().parse_args(argv)
     try:
         told = arguments(given)
+        least = told.pop("min_answers")
         print(look(given.file, **told))
         if given.student is None:
             print("To get a report, name the student's column: --student NAME")
@@ -76,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
         out = given.out or given.file.with_suffix(".html")
         if out.exists():
             raise FileExistsError(f"out: expected a new file, {out} exists already")
-        tasks = GradebookTasks(given.file, **told)
+        tasks = GradebookTasks(given.file, min_answers=least, **told)
         made = class_report(
             tasks.table(), tasks.items, tasks.rows, tasks.notes, progress=tqdm
         )
