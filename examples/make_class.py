@@ -33,7 +33,8 @@ def make(path: Path) -> None:
     answers = rng.integers(5, items + 1, STUDENTS)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        names = [f"{topic} {n + 1:02}" for topic in TOPICS for n in range(EACH)]
+        topics = np.repeat(TOPICS, EACH)
+        names = [f"Q{n:02} {topic}" for n, topic in enumerate(topics, start=1)]
         writer.writerow(["student", *names, "total"])
         for student in range(STUDENTS):
             answered = np.isin(

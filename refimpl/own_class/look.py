@@ -6,6 +6,7 @@ It shows no cell, and no header that could be one: such a column is called by it
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -135,10 +136,17 @@ def _lines(columns: list[Column], table: Table, options: Options) -> list[str]:
         roles = {"item": options.item, "score": options.score, "time": options.time}
         return [f"{role}: {shown(n, names)}" for role, n in roles.items() if n]
     lines = []
-    for column in columns:
-        place = names.index(column.name)
-        name = referred(column.name, names)
-        most = f" out of {column.maximum:g}" if column.maximum else ""
-        most = most if column.kind == "item" else ""
-        lines.append(f"{letter(place)} {name!r}: {column.kind}{most}, {column.why}")
+    for (kind, most, why), alike in groupby(columns, key=_taken_for):
+        named = [
+            f"{letter(names.index(c.name))} {referred(c.name, names)!r}" for c in alike
+        ]
+        which = named[0] if len(named) == 1 else f"{named[0]} to {named[-1]}"
+        taken = kind if len(named) == 1 else f"{len(named)} × {kind}"
+        lines.append(f"{which}: {taken}{most}, {why}")
     return lines
+
+
+def _taken_for(column: Column) -> tuple[str, str, str]:
+    """What neighbors must have in common to share a line."""
+    stated = column.kind == "item" and column.maximum
+    return column.kind, f" out of {column.maximum:g}" if stated else "", column.why
