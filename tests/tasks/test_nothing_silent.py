@@ -431,6 +431,18 @@ def test_rows_that_are_no_students(read):
     assert any("row 17 (average), row 19 (test student)" in text for text in said)
 
 
+def test_a_row_of_maxima_is_no_student_whoever_says_the_maximum(read):
+    rows = [["Name", *Q], ["Points Possible", *[20] * 8], *table(POINTS)[1:]]
+    np.testing.assert_allclose(read(rows)[0].table(), POINTS / 20, rtol=1e-6)
+    tasks, said = read(rows, maximum=10)
+    np.testing.assert_allclose(tasks.table(), POINTS / 10, rtol=1e-6)
+    assert any("row 2 (maxima)" in text for text in said)
+    two = [*rows[:2], ["Out of", *[10] * 8], *rows[2:]]
+    refuses(read, two, "rows 2 and 3 look like such. Say the label of the right one")
+    tasks, _ = read(two, maximum="Out of")
+    np.testing.assert_allclose(tasks.table(), POINTS / 10, rtol=1e-6)
+
+
 # ----------------------------------------------------------------- a property
 
 
@@ -465,8 +477,9 @@ def damages(draw):
     code = draw(
         st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252", "mac_roman"])
     )
-    mark = draw(st.sampled_from(",;\t|"))
-    return kind, rows, text_of(rows, mark).encode(code), (i - 1, j - 1)
+    text = text_of(rows, draw(st.sampled_from(",;\t|")))
+    content = text.encode("utf-8" if "７" in text else code)
+    return kind, rows, content, (i - 1, j - 1)
 
 
 @settings(deadline=None, max_examples=150)

@@ -62,12 +62,20 @@ def take_rows(
                 f"column or the first one, found {len(places)}"
             )
         rows[places[0]] = role
-    if maximum is None:
-        places = [r for label in MAXIMUM_ROWS & found.keys() for r in found[label]]
-        if len(places) == 1:
-            rows[places[0]] = "maximum"
-            notes.say(f"Row {places[0]} holds the items' maxima.")
+    places = [r for label in MAXIMUM_ROWS & found.keys() for r in found[label]]
+    places = sorted({*places} - {*rows})
+    if maximum is None and len(places) > 1:
+        raise ValueError(
+            f"maximum: expected one row of maxima, but rows {places[0]} and {places[1]} "
+            "look like such. Say the label of the right one, maximum='label'"
+        )
+    if maximum is None and places:
+        rows[places[0]] = "maximum"
+        notes.say(f"Row {places[0]} holds the items' maxima.")
+    rows |= {row: "maxima" for row in places if row not in rows}
     for row, role in rows.items():
+        if role not in taken:
+            continue
         own = frame.filter(pl.col(ROW) == row).row(0, named=True)
         taken[role] = {n: own[n] for n in names if own[n] and n not in where}
     for kind, known in NO_STUDENT_ROWS.items():

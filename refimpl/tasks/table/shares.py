@@ -110,6 +110,7 @@ def _limits(
             raise ValueError(f"maximum: found no item {lost[0]!r} with answers")
         own_of |= named
     elif given is not None and not isinstance(given, str):
+        # Said by the caller, whatever the file states.
         own_of = dict.fromkeys(names, float(given))
     each = np.array([own_of.get(name, np.nan) for name in names])
     return each[coded[ITEM].to_numpy()]
