@@ -68,6 +68,9 @@ def read_wide(table: Table, options: Options, notes: Notes) -> Wide:
         keys = {clean(name): str(right) for name, right in key.items()}
     columns = classify(frame, names, maxima, options.gaps, yes_no=maximum == 1)
     items = choose(columns, table, options, keys, notes)
+    own = maximum if isinstance(maximum, (int, float)) else None
+    if own and {c.maximum for c in items} - {None, own}:
+        notes.warn(f"The file states maxima, but maximum={own:g} was used.")
     frame = grade(frame, items, keys, options.gaps, notes)
     _one_row_each(frame, [c.name for c in items], options, notes)
     _doubled(table, items, notes)
