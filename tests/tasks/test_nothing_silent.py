@@ -438,7 +438,7 @@ def test_a_row_of_maxima_is_no_student_whoever_says_the_maximum(read):
     np.testing.assert_allclose(tasks.table(), POINTS / 10, rtol=1e-6)
     assert "The file states maxima, but maximum=10 was used." in said
     two = [*rows[:2], ["Out of", *[10] * 8], *rows[2:]]
-    refuses(read, two, "rows 2 and 3 look like such. Say the label of the right one")
+    refuses(read, two, "rows 2 and 3 look like such. Say the right one's label")
     tasks, said = read(two, maximum="Out of")
     assert any("row 2 (maxima)" in text for text in said)
     np.testing.assert_allclose(tasks.table(), POINTS / 10, rtol=1e-6)

@@ -67,7 +67,7 @@ def take_rows(
     if maximum is None and len(places) > 1:
         raise ValueError(
             f"maximum: expected one row of maxima, but rows {places[0]} and "
-            f"{places[1]} look like such. Say the label of the right one, maximum='label'"
+            f"{places[1]} look like such. Say the right one's label, maximum='label'"
         )
     if maximum is None and places:
         rows[places[0]] = "maximum"
