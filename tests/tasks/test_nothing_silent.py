@@ -303,6 +303,16 @@ def test_the_message_fits_what_is_no_number(read, cell, message):
     assert "ignore" not in str(error.value)
 
 
+def test_all_that_is_wrong_is_told_at_once(read, tmp_path):
+    cells = edited(edited(edited(POINTS, 3, 2, "B+"), 4, 4, "#REF!"), 5, 5, 99)
+    message = "(?s)a letter.*row 5 .item 'Q3'.*error.*row 6 .item 'Q5'.*most.*row 7"
+    refuses(read, table(cells), message, maximum=10)
+    findings = look(tmp_path / "class.csv", maximum=10)
+    assert re.search(message, findings.problem)
+    assert findings.call is None
+    assert "C 'Q2': item, its cells are scores" in str(findings)
+
+
 def test_gaps_of_ones_own_and_known_ones(read):
     cells = edited(edited(edited(POINTS, 3, 2, "缺考"), 4, 2, "Ex"), 5, 2, "wandern")
     refuses(read, table(cells), "say gaps=.*row 7 .item 'Q3'", maximum=10)
