@@ -226,6 +226,8 @@ def test_items_of_other_maxima(read):
     rows = [["Name", *Q], ["Max", *most.values()], *table(POINTS)[1:]]
     tasks, _ = read(rows, maximum="Max")
     np.testing.assert_allclose(tasks.table(), POINTS / [*most.values()], rtol=1e-6)
+    _, said = read([*rows[:1], ["Max", *[10] * 8], *rows[2:]], maximum=10)
+    assert any("Row 2 counts as a student, but its label could" in text for text in said)
     refuses(read, table(POINTS), "not for all items.*maximum", maximum={"Q1": 50})
     refuses(
         read, table(POINTS), "maximum: expected one row with the label", maximum="Max"

@@ -12,6 +12,7 @@ from refimpl.tasks.table.words import (
     NAME,
     NO_SCORES,
     NO_STUDENT_ROWS,
+    UNSURE_ROWS,
     bare,
     plain,
 )
@@ -87,6 +88,13 @@ def take_rows(
     unused = frame.filter(empty)
     labeled = unused.filter(pl.any_horizontal(pl.col(names).fill_null("") != ""))
     rows |= {row: "no grades" for row in labeled[ROW]}
+    unsure = {row for label in UNSURE_ROWS & found.keys() for row in found[label]}
+    if unsure := unsure - {*rows}:
+        notes.warn(
+            f"Row {min(unsure)} counts as a student, but its label could also mean "
+            "maxima, a sum or a key. If so, say maximum= or key= with the label, or "
+            "delete the row."
+        )
     kinds = {row: kind for row, kind in sorted(rows.items()) if kind not in given}
     if kinds:
         listed = ", ".join(f"row {row} ({kind})" for row, kind in kinds.items())

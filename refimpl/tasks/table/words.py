@@ -56,6 +56,10 @@ NO_STUDENT_ROWS = {
     "test student": {"student, test", "test student", "teststudent"},
     "no grades": {"manual posting"},
 }
+UNSURE_ROWS = {  # may be a student's name, as Max is
+    *("max", "max.", "maximum", "min", "total", "sum", "summe", "points", "punkte"),
+    *("weight", "key", "answer key", "solution", "lösung", "gesamt", "答案", "合计", "总计"),
+}
 NO_SCORES = {"manual posting", "(read only)", "muted", ""}
 
 _WORKS = (
