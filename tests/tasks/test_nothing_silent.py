@@ -227,11 +227,34 @@ def test_items_of_other_maxima(read):
     tasks, _ = read(rows, maximum="Max")
     np.testing.assert_allclose(tasks.table(), POINTS / [*most.values()], rtol=1e-6)
     _, said = read([*rows[:1], ["Max", *[10] * 8], *rows[2:]], maximum=10)
-    assert any("Row 2 counts as a student, but its label could" in text for text in said)
+    assert any("Row 2 counts as a student, but its label" in text for text in said)
     refuses(read, table(POINTS), "not for all items.*maximum", maximum={"Q1": 50})
     refuses(
         read, table(POINTS), "maximum: expected one row with the label", maximum="Max"
     )
+
+
+def test_an_item_out_of_fewer_points_is_told(read):
+    scores = 10 * POINTS
+    scores[:, 2] = POINTS[:, 2]
+    _, said = read(table(scores), maximum=100)
+    assert any("In 1 items no score is above a quarter" in text for text in said)
+
+
+def test_answers_to_a_question_are_not_its_points(read):
+    rows = table(POINTS, **{"What is 2 + 2?": [4, 5] * 7})
+    refuses(read, rows, "its header is a question: are these answers", maximum=10)
+
+
+def test_points_and_percentages_of_one_test_are_one_item(read):
+    rows = table(POINTS, header=[f"{name} (Real)" for name in Q])
+    for row, own in zip(rows[1:], POINTS, strict=True):
+        row += [f"{10 * x}.00 %" for x in own]
+    rows[0] += [f"{name} (Percentage)" for name in Q]
+    tasks, said = read(rows)
+    assert tasks.items == [f"{name} (Percentage)" for name in Q]
+    np.testing.assert_allclose(tasks.table(), POINTS / 10, rtol=1e-6)
+    assert any("8 other columns" in text for text in said)
 
 
 def test_a_maximum_that_is_too_large_is_told(read):

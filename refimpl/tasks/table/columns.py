@@ -3,6 +3,7 @@
 A long module, since the reason for each decision is said in words.
 """
 
+# ruff: noqa: RUF001 - letters of many languages
 from __future__ import annotations
 
 import re
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 NAME = " name"
+DISPLAY = re.compile(r" ?\((real|percentage|letter|punkte|prozentwert|prozent)\)$")
 ROUNDED = 0.011  # how far a total may be off
 DAY = r"[\d./-]{6,10}( [\d:]+)?|\d{1,2}/\d{1,2}|\d{1,2}\.\d{1,2}\.|\d{1,2}[- ][a-z]{3}"
 
@@ -50,6 +52,7 @@ def classify(
         column.maximum = column.maximum or number(maxima.get(name)) or stated(name)
         columns.append(column)
     _say_what_is_unclear(columns, found, bool(own))
+    _drop_doubles(columns, found)
     _find_sums(frame, columns, gaps)
     return columns
 
@@ -123,6 +126,8 @@ def _kind(name: str, counts: dict, yes_no: bool) -> tuple[str, str]:
             return "other", "its cells are all the same"
     if re.fullmatch(DAY, words.plain(name)):
         return "unclear", "its header is a date"
+    if name.rstrip().endswith(("?", "？")) and not counts["shares"]:
+        return "unclear", "its header is a question: are these answers or points?"
     return "item", "its cells are scores"
 
 
@@ -148,6 +153,21 @@ def _say_what_is_unclear(columns: list[Column], found: dict, own: bool) -> None:
         elif len(work) > 2 or max(stems.values()) > 2:
             column.kind = "unclear"
             column.why = "its name is unlike those of the items"
+
+
+def _drop_doubles(columns: list[Column], found: dict) -> None:
+    """Moodle's Quiz (Real) beside Quiz (Percentage) are one item: the percentage."""
+    same: dict[str, list[Column]] = {}
+    for column in columns:
+        if column.kind == "item":
+            same.setdefault(DISPLAY.sub("", words.plain(column.name)), []).append(
+                column
+            )
+    for group in same.values():
+        best = max(group, key=lambda c: found[c.name]["percent"])
+        for column in group if found[best.name]["percent"] else []:
+            if column is not best:
+                column.kind, column.why = "other", "it stands there in percent, too"
 
 
 def _find_sums(frame: pl.DataFrame, columns: list[Column], gaps: Sequence[str]) -> None:

@@ -58,7 +58,7 @@ NO_STUDENT_ROWS = {
 }
 UNSURE_ROWS = {  # may be a student's name, as Max is
     *("max", "max.", "maximum", "min", "total", "sum", "summe", "points", "punkte"),
-    *("weight", "key", "answer key", "solution", "lösung", "gesamt", "答案", "合计", "总计"),
+    *("weight", "key", "answer key", "solution", "lösung", "gesamt", "答案", "合计"),
 }
 NO_SCORES = {"manual posting", "(read only)", "muted", ""}
 
