@@ -124,7 +124,7 @@ LONG_ITEM = [
     *("assistment id", "problem name", "quiz", "aufgabe", "frage", "题目", "题号"),
 ]
 LONG_SCORE = [
-    *("correct", "is correct", "score", "resp", "outcome", "points", "result"),
+    *("correct", "is correct", "right", "score", "resp", "outcome", "points", "result"),
     *("grade", "mark", "punkte", "得分", "成绩", "first attempt correct"),
 ]
 LONG_TIME = ["time done", "order id", "timestamp", "time", "start time", "date"]
