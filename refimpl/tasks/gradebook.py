@@ -36,7 +36,7 @@ class GradebookTasks:
 
     The file is text (CSV), a spreadsheet (.xlsx, .xls, .ods) or Parquet;
     ``own_class.look(path)`` tells what is in it, and the call to copy. Columns that are
-    no items (totals, dates, texts) and rows that are no students are left out, and said.
+    no items (totals, texts) and rows that are no students are left out, and said.
 
     Scores become shares of the item's maximum, from 0 to 1. A cell is a number (2.5 or
     2,5), a percentage, "8 / 10", right or wrong. The maximum is ``maximum``, or what
