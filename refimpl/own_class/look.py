@@ -79,7 +79,7 @@ def look(path: str | Path, student: Any = None, **keywords: Any) -> Findings:
     trials = []
     for own in tries:
         trial = replace(findings, asks=[*findings.asks])
-        _read(options._replace(student=own), trial)
+        _read(options._replace(student=own), table, trial)
         if trial.problem is None:
             return trial
         trials.append(trial)
@@ -98,17 +98,14 @@ def _open(options: Options, findings: Findings) -> tuple[Table, Options]:
     return table, options
 
 
-def _read(options: Options, findings: Findings) -> None:
+def _read(options: Options, table: Table, findings: Findings) -> None:
     """Read with ``options``, adding a word whenever one is asked for."""
     for _ in range(TRIES):
-        notes = Notes()
+        notes, unknown = Notes(), options.maximum is ...
+        named = options._replace(maximum=UNKNOWN) if unknown else options
         try:
-            asked = options.maximum is ...
-            trial = options._replace(maximum=UNKNOWN) if asked else options
-            table, named = open_options(trial, notes)
-            found = find_cells(table, named, notes)
-            findings.columns = _lines(found.columns, table, named)
-            answers = code(found, table, named, notes)
+            own, named = open_options(named, notes)
+            answers = code(find_cells(own, named, notes), own, named, notes)
         except NeedsWordError as ask:
             findings.asks.append(str(ask))
             options = options._replace(**ask.words)
@@ -120,21 +117,20 @@ def _read(options: Options, findings: Findings) -> None:
                 f"{len(answers.order)} students, {len(answers.items)} items, "
                 f"{len(answers.score)} answers."
             )
-            if len(answers.items) < 2:
-                findings.problem = ONE_ITEM
-            else:
-                findings.call = options.call()
+            few = len(answers.items) < 2
+            findings.problem = ONE_ITEM if few else None
+            findings.call = None if few else options.call()
+        findings.columns = _lines(notes.columns, table.names, named)
         findings.notes = [*notes]
         return
     findings.problem = findings.asks[-1]
 
 
-def _lines(columns: list[Column], table: Table, options: Options) -> list[str]:
+def _lines(columns: list[Column], names: list[str], options: Options) -> list[str]:
     """A line for each column of a wide table, or for those of a long one."""
-    names = table.names
     if options.item is not None:
         roles = {"item": options.item, "score": options.score, "time": options.time}
-        return [f"{role}: {shown(n, names)}" for role, n in roles.items() if n]
+        return [f"{role}: {shown(n, names)}" for role, n in roles.items() if n in names]
     lines = []
     for (kind, most, why), alike in groupby(columns, key=_taken_for):
         named = [

@@ -1,6 +1,6 @@
 """A teacher's own table of answers, as programs export it: a student is a task.
 
-A long module, since half of it says what a file may look like.
+A long module, since half of it says what a file may be.
 """
 
 from __future__ import annotations
@@ -34,10 +34,9 @@ class GradebookTasks:
         GradebookTasks("marks.xlsx", "Name", maximum=10)
         GradebookTasks("log.csv", "pupil", item="question", score="points")
 
-    The file is text (CSV, in any usual encoding), a spreadsheet (.xlsx, .xls, .ods) or
-    Parquet; ``own_class.look(path)`` tells what is in it, and the call to copy. Columns
-    that are no items (totals, dates, identifiers, texts) and rows that are no students
-    (maxima, averages) are left out, and said.
+    The file is text (CSV), a spreadsheet (.xlsx, .xls, .ods) or Parquet;
+    ``own_class.look(path)`` tells what is in it, and the call to copy. Columns that are
+    no items (totals, texts) and rows that are no students are left out, and said.
 
     Scores become shares of the item's maximum, from 0 to 1. A cell is a number (2.5 or
     2,5), a percentage, "8 / 10", right or wrong. The maximum is ``maximum``, or what

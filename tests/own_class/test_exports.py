@@ -12,6 +12,7 @@ import pytest
 from refimpl.own_class import look
 from refimpl.tasks import GradebookTasks
 
+ROOT = Path(__file__).parents[2]
 EXPORTS = Path(__file__).parent / "exports"
 NAMES = ["Abel", "Brand", "Ada", "ada@", "李", "Stu_0", "stu1", "70000"]  # of students
 TEN = {"maximum": 10}
@@ -126,6 +127,17 @@ def test_what_cannot_be_read_is_told(name):
     assert findings.problem in str(findings)
     for text in (str(error.value), str(findings)):
         assert not [n for n in NAMES if n in text]
+
+
+def test_the_class_of_chapter_b():
+    findings = look(ROOT / "examples" / "class.csv")
+    assert findings.call.endswith("examples/class.csv', 'student')")
+    assert findings.size == "240 students, 40 items, 5174 answers."
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        look(tmp_path / "class.csv")
 
 
 def test_answers_of_google_forms_with_a_key():

@@ -226,10 +226,35 @@ def test_items_of_other_maxima(read):
     rows = [["Name", *Q], ["Max", *most.values()], *table(POINTS)[1:]]
     tasks, _ = read(rows, maximum="Max")
     np.testing.assert_allclose(tasks.table(), POINTS / [*most.values()], rtol=1e-6)
+    _, said = read([*rows[:1], ["Max", *[10] * 8], *rows[2:]], maximum=10)
+    assert any("Row 2 counts as a student, but its label" in text for text in said)
     refuses(read, table(POINTS), "not for all items.*maximum", maximum={"Q1": 50})
     refuses(
         read, table(POINTS), "maximum: expected one row with the label", maximum="Max"
     )
+
+
+def test_an_item_out_of_fewer_points_is_told(read):
+    scores = 10 * POINTS
+    scores[:, 2] = POINTS[:, 2]
+    _, said = read(table(scores), maximum=100)
+    assert any("In 1 items no score is above a quarter" in text for text in said)
+
+
+def test_answers_to_a_question_are_not_its_points(read):
+    rows = table(POINTS, **{"What is 2 + 2?": [4, 5] * 7})
+    refuses(read, rows, "its header is a question: are these answers", maximum=10)
+
+
+def test_points_and_percentages_of_one_test_are_one_item(read):
+    rows = table(POINTS, header=[f"{name} (Real)" for name in Q])
+    for row, own in zip(rows[1:], POINTS, strict=True):
+        row += [f"{10 * x}.00 %" for x in own]
+    rows[0] += [f"{name} (Percentage)" for name in Q]
+    tasks, said = read(rows)
+    assert tasks.items == [f"{name} (Percentage)" for name in Q]
+    np.testing.assert_allclose(tasks.table(), POINTS / 10, rtol=1e-6)
+    assert any("8 other columns" in text for text in said)
 
 
 def test_a_maximum_that_is_too_large_is_told(read):
@@ -301,6 +326,16 @@ def test_the_message_fits_what_is_no_number(read, cell, message):
     with pytest.raises(ValueError, match="score:") as error:
         read(rows, maximum=10)
     assert "ignore" not in str(error.value)
+
+
+def test_all_that_is_wrong_is_told_at_once(read, tmp_path):
+    cells = edited(edited(edited(POINTS, 3, 2, "B+"), 4, 4, "#REF!"), 5, 5, 99)
+    message = "(?s)a letter.*row 5 .item 'Q3'.*error.*row 6 .item 'Q5'.*most.*row 7"
+    refuses(read, table(cells), message, maximum=10)
+    findings = look(tmp_path / "class.csv", maximum=10)
+    assert re.search(message, findings.problem)
+    assert findings.call is None
+    assert "C 'Q2': item, its cells are scores" in str(findings)
 
 
 def test_gaps_of_ones_own_and_known_ones(read):
@@ -431,6 +466,19 @@ def test_rows_that_are_no_students(read):
     assert any("row 17 (average), row 19 (test student)" in text for text in said)
 
 
+def test_a_row_of_maxima_is_no_student_whoever_says_the_maximum(read):
+    rows = [["Name", *Q], ["Points Possible", *[20] * 8], *table(POINTS)[1:]]
+    np.testing.assert_allclose(read(rows)[0].table(), POINTS / 20, rtol=1e-6)
+    tasks, said = read(rows, maximum=10)
+    np.testing.assert_allclose(tasks.table(), POINTS / 10, rtol=1e-6)
+    assert "The file states maxima, but maximum=10 was used." in said
+    two = [*rows[:2], ["Out of", *[10] * 8], *rows[2:]]
+    refuses(read, two, "rows 2 and 3 look like such. Say the right one's label")
+    tasks, said = read(two, maximum="Out of")
+    assert any("row 2 (maxima)" in text for text in said)
+    np.testing.assert_allclose(tasks.table(), POINTS / 10, rtol=1e-6)
+
+
 # ----------------------------------------------------------------- a property
 
 
@@ -465,8 +513,9 @@ def damages(draw):
     code = draw(
         st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252", "mac_roman"])
     )
-    mark = draw(st.sampled_from(",;\t|"))
-    return kind, rows, text_of(rows, mark).encode(code), (i - 1, j - 1)
+    text = text_of(rows, draw(st.sampled_from(",;\t|")))
+    content = text.encode("utf-8" if "７" in text else code)
+    return kind, rows, content, (i - 1, j - 1)
 
 
 @settings(deadline=None, max_examples=150)

@@ -5,18 +5,17 @@ A long module, since it is the way from the file to the numbers, in order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from refimpl.tasks.table.cells import KIND, OUT_OF, TEXT, parse
 from refimpl.tasks.table.files import ROW, Table, collect, collect_all
-from refimpl.tasks.table.layouts import Column
 from refimpl.tasks.table.long import TIME, read_long, time_column
 from refimpl.tasks.table.notes import Notes
 from refimpl.tasks.table.opening import open_options
-from refimpl.tasks.table.options import NeedsWordError, Options
+from refimpl.tasks.table.options import Options
+from refimpl.tasks.table.refusals import Refusals
 from refimpl.tasks.table.repeats import resolve
 from refimpl.tasks.table.shares import KINDS, to_shares
 from refimpl.tasks.table.suspicions import say_gaps, suspect
@@ -27,8 +26,6 @@ from refimpl.tasks.table.words import is_known, shown
 if TYPE_CHECKING:
     import polars as pl
 
-PLACES = 3  # how many examples a message gives
-
 
 class Cells(NamedTuple):
     """A table as a row per cell: who, which item, and the score's text."""
@@ -37,7 +34,6 @@ class Cells(NamedTuple):
     maxima: dict[str, float]  #: those that a wide table states
     items: list[str]  #: of a wide table, in order
     labels: dict[str, str]  #: what messages call them
-    columns: list[Column]  #: what the columns of a wide table are
 
 
 class Answers(NamedTuple):
@@ -63,11 +59,11 @@ def read_answers(options: Options, notes: Notes) -> Answers:
 def find_cells(table: Table, options: Options, notes: Notes) -> Cells:
     """The cells of ``table`` that hold scores; ``options``, ``notes``: as above."""
     if options.item is not None:
-        return Cells(read_long(table, options, notes), {}, [], {}, [])
+        return Cells(read_long(table, options, notes), {}, [], {})
     wide = read_wide(table, options, notes)
     maxima = {c.item: c.maximum for c in wide.items if c.maximum is not None}
     labels = {c.item: shown(c.name, table.names) for c in wide.items}
-    return Cells(wide.cells, maxima, [*labels], labels, wide.columns)
+    return Cells(wide.cells, maxima, [*labels], labels)
 
 
 def code(found: Cells, table: Table, options: Options, notes: Notes) -> Answers:
@@ -79,7 +75,7 @@ def code(found: Cells, table: Table, options: Options, notes: Notes) -> Answers:
     import polars as pl
 
     coded, students, order = _to_numbers(found, options, notes)
-    refuse = _refuser(coded, order, found.labels)
+    refuse = Refusals(coded, order, found.labels)
     refuse(
         coded[STUDENT].is_null(),
         "student: expected a value in each row that has scores. Delete a row that is "
@@ -93,6 +89,7 @@ def code(found: Cells, table: Table, options: Options, notes: Notes) -> Answers:
     ).with_columns(pl.Series(SCORE, score))
     if options.time is not None:
         coded = coded.with_columns(times(coded, refuse))
+    refuse.settle()
     again = "" if options.time else (time_column(table) or "")
     coded = resolve(coded, options, again if is_known(again) else "", notes)
     suspect(coded, students, options, notes)
@@ -138,26 +135,6 @@ def _first_rows(cells: pl.LazyFrame, column: str) -> pl.LazyFrame:
     import polars as pl
 
     return cells.group_by(column).agg(pl.col(ROW).min()).filter(pl.col(column) != "")
-
-
-def _refuser(coded: pl.DataFrame, names: list[str], labels: dict[str, str]) -> Callable:
-    """A function that raises, naming the first rows, if ``wrong`` holds anywhere."""
-
-    def refuse(wrong: pl.Series, expected: str, **words: Any) -> None:
-        if not wrong.any():
-            return
-        found = coded.filter(wrong).select(ROW, ITEM).sort(ROW, ITEM)
-        places = []
-        for row, item in found.head(PLACES).rows():
-            name = None if item is None else names[item]
-            known = name is not None and is_known(name)
-            label = f"item {name!r}" if known else labels.get(name or "", "")
-            places.append(f"row {row}" + (f" ({label})" if label else ""))
-        more = f" and {len(found) - PLACES} more" if len(found) > PLACES else ""
-        message = f"{expected}; see {', '.join(places)}{more}"
-        raise NeedsWordError(message, **words) if words else ValueError(message)
-
-    return refuse
 
 
 def _code(column: str, names: pl.Series) -> pl.Expr:

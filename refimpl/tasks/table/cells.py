@@ -91,9 +91,12 @@ def parse(texts: pl.Series, gaps: Sequence[str] = ()) -> pl.DataFrame:
         own.str.extract(fraction, 2).alias("of"),
     )
     numeric = frame.filter(pl.col(KIND).is_in(["number", "percent", "fraction"]))
-    numbers = _numbers(pl.concat([numeric["n"], numeric["of"]]).drop_nulls().unique())
+    texts_of = pl.concat([numeric["n"], numeric["of"]]).drop_nulls().unique()
+    numbers = _numbers(texts_of)
     value, of = (
-        pl.col(name).replace_strict(numbers, default=None, return_dtype=pl.Float64)
+        pl.col(name).replace_strict(
+            texts_of, numbers, default=None, return_dtype=pl.Float64
+        )
         for name in ("n", "of")
     )
     word = own.replace_strict(words, default=None, return_dtype=pl.Float64)
@@ -119,40 +122,31 @@ def is_gap(lower: pl.Expr, gaps: Sequence[str]) -> pl.Expr:
     return lower.is_in([*GAPS, *map(plain, gaps)]) | lower.str.contains(GAP_PATTERN)
 
 
-def _numbers(written: pl.Series) -> dict[str, float]:
-    """{text: number}, without those that can be read in two ways.
+def _numbers(written: pl.Series) -> pl.Series:
+    """The numbers; null for those that can be read in two ways, or not at all.
 
     A comma or point with three digits behind it, as in 1,234, may part thousands. If
     another number shows what it is for, as 2,5 or 1,234.5 do, it is that here, too.
     """
     import polars as pl
 
-    s = pl.Series("n", written.str.replace_all("['’ ]", ""))
-    group = {c: s.str.contains(rf"^[+-]?[1-9]\d{{0,2}}(\{c}\d{{3}})+$") for c in ",."}
-    has = {c: s.str.contains(c, literal=True) for c in ",."}
-    last = {c: s.str.contains(rf"\{c}[^.,]*$") for c in ",."}
-    parts, decimal = {}, {}
+    n = written.str.replace_all("['’ ]", "").alias("n")
+    group = {c: n.str.contains(rf"^[+-]?[1-9]\d{{0,2}}(\{c}\d{{3}})+$") for c in ",."}
+    has = {c: n.str.contains(c, literal=True) for c in ",."}
+    several = {c: n.str.count_matches(rf"\{c}") > 1 for c in ",."}
+    last = {c: n.str.contains(rf"\{c}[^.,]*$") for c in ",."}
+    both = has[","] & has["."]
+    decimal = {c: (has[c] & ~group[c] & last[c] & ~several[c]).any() for c in ",."}
+    result = n
     for c, other in ((",", "."), (".", ",")):
-        both = has[c] & has[other]
-        several = s.str.count_matches(rf"\{c}") > 1
-        parts[c] = bool((both & last[other]).any() or (group[c] & several).any())
-        decimal[c] = bool((has[c] & ~group[c] & last[c] & ~several).any())
-    result: dict[str, float] = {}
-    for place, (text, number) in enumerate(zip(written, s, strict=True)):
-        for c, other in ((",", "."), (".", ",")):
-            if has[c][place] and has[other][place]:
-                continue
-            if group[c][place]:
-                thousands = parts[c] or (decimal[other] and not decimal[c])
-                if thousands == decimal[c]:  # nothing shows it, or both are shown
-                    break
-                number = number.replace(c, "" if thousands else ".")
-        else:
-            mark = "," if last[","][place] else "."
-            if has[","][place] and has["."][place]:
-                number = number.replace("," if mark == "." else ".", "")
-            try:
-                result[text] = float(number.replace(",", "."))
-            except ValueError:
-                continue
-    return result
+        parts = (both & last[other]).any() or (group[c] & several[c]).any()
+        thousands = parts or (decimal[other] and not decimal[c])
+        alone = group[c] & ~both
+        if thousands == decimal[c]:  # nothing shows it, or both are shown
+            result = result.zip_with(~alone, pl.Series([None], dtype=pl.String))
+        elif thousands:
+            result = result.zip_with(~alone, n.str.replace_all(c, "", literal=True))
+        kept = n.str.replace_all(other, "", literal=True)
+        result = result.zip_with(~(both & last[c]), kept)
+    decimals = result.str.replace_all(",", ".", literal=True)
+    return decimals.cast(pl.Float64, strict=False)

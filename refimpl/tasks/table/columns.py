@@ -3,21 +3,25 @@
 A long module, since the reason for each decision is said in words.
 """
 
+# ruff: noqa: RUF001 - letters of many languages
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from refimpl.tasks.table import words
 from refimpl.tasks.table.cells import KIND, LOOKS, OUT_OF, SCORES, TEXT, VALUE, parse
-from refimpl.tasks.table.files import ROW
 from refimpl.tasks.table.layouts import Column, layout, number, stated
 
 if TYPE_CHECKING:
     import polars as pl
 
 NAME = " name"
+DISPLAY = re.compile(r" ?\((real|percentage|letter|punkte|prozentwert|prozent)\)$")
+ROUNDED = 0.011  # how far a total may be off
 DAY = r"[\d./-]{6,10}( [\d:]+)?|\d{1,2}/\d{1,2}|\d{1,2}\.\d{1,2}\.|\d{1,2}[- ][a-z]{3}"
 
 
@@ -48,6 +52,7 @@ def classify(
         column.maximum = column.maximum or number(maxima.get(name)) or stated(name)
         columns.append(column)
     _say_what_is_unclear(columns, found, bool(own))
+    _drop_doubles(columns, found)
     _find_sums(frame, columns, gaps)
     return columns
 
@@ -121,6 +126,8 @@ def _kind(name: str, counts: dict, yes_no: bool) -> tuple[str, str]:
             return "other", "its cells are all the same"
     if re.fullmatch(DAY, words.plain(name)):
         return "unclear", "its header is a date"
+    if name.rstrip().endswith(("?", "？")) and not counts["shares"]:
+        return "unclear", "its header is a question: are these answers or points?"
     return "item", "its cells are scores"
 
 
@@ -148,6 +155,21 @@ def _say_what_is_unclear(columns: list[Column], found: dict, own: bool) -> None:
             column.why = "its name is unlike those of the items"
 
 
+def _drop_doubles(columns: list[Column], found: dict) -> None:
+    """Moodle's Quiz (Real) beside Quiz (Percentage) are one item: the percentage."""
+    same: dict[str, list[Column]] = {}
+    for column in columns:
+        if column.kind == "item":
+            same.setdefault(DISPLAY.sub("", words.plain(column.name)), []).append(
+                column
+            )
+    for group in same.values():
+        best = max(group, key=lambda c: found[c.name]["percent"])
+        for column in group if found[best.name]["percent"] else []:
+            if column is not best:
+                column.kind, column.why = "other", "it stands there in percent, too"
+
+
 def _find_sums(frame: pl.DataFrame, columns: list[Column], gaps: Sequence[str]) -> None:
     """Items and unclear columns that are the sum or the mean of the others: totals."""
     import polars as pl
@@ -155,27 +177,20 @@ def _find_sums(frame: pl.DataFrame, columns: list[Column], gaps: Sequence[str]) 
     items = [column for column in columns if column.kind in ("item", "unclear")]
     if len(items) < 4 or len(frame) < 4:
         return
-    texts = pl.concat([frame[c.name].fill_null("") for c in items]).unique()
-    values = parse(texts, gaps).select(TEXT, VALUE)
-    table = frame.select(ROW).with_columns(
-        frame.select(pl.col(c.name).fill_null(""))
-        .join(values, left_on=c.name, right_on=TEXT, how="left", maintain_order="left")[
-            VALUE
-        ]
-        .alias(c.name)
-        for c in items
-    )
-    every = pl.sum_horizontal(pl.col([c.name for c in items]).fill_null(0))
-    count = pl.sum_horizontal(pl.col([c.name for c in items]).is_not_null().cast(int))
-    for column in items:
-        own = pl.col(column.name)
-        rest, number_of = every - own, (count - 1).clip(1)
-        same = table.filter(own.is_not_null() & (rest > 0)).select(
-            ((rest - own).abs() < 0.011).mean().alias("sum"),
-            ((rest / number_of - own).abs() < 0.011).mean().alias("mean"),
-            (own > 0).sum().alias("n"),
-        )
-        for kind in ("sum", "mean"):
-            if (same[kind][0] or 0) > 0.8 and same["n"][0] > 3:
-                column.kind, column.why = "total", f"it is the {kind} of the others"
-                return
+    cells = frame.select(pl.col([c.name for c in items]).fill_null(""))
+    texts = pl.concat([*cells]).unique()
+    values = parse(texts, gaps)
+    read = values[TEXT], values[VALUE].fill_null(np.nan)
+    table = cells.select(
+        pl.all().replace_strict(*read, return_dtype=pl.Float64)
+    ).to_numpy()
+    known = ~np.isnan(table)
+    rest = np.nansum(table, axis=1, keepdims=True) - np.nan_to_num(table)
+    others = (known.sum(axis=1, keepdims=True) - known).clip(1)
+    looked = known & (rest > 0)
+    for kind, made in (("sum", rest), ("mean", rest / others)):
+        same = ((np.abs(made - table) < ROUNDED) & looked).sum(axis=0)
+        for place in np.flatnonzero((same > 0.8 * looked.sum(axis=0)) & (same > 3))[:1]:
+            items[place].kind = "total"
+            items[place].why = f"it is the {kind} of the others"
+            return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from refimpl.tasks.table.layouts import Column
+
 
 class Notes(list):
     """Sentences in the order in which they came up; :attr:`loud` ones are warnings."""
@@ -9,6 +11,7 @@ class Notes(list):
     def __init__(self) -> None:
         super().__init__()
         self.loud: list[str] = []
+        self.columns: list[Column] = []  # what those of a wide table are
 
     def say(self, text: str) -> None:
         """Note ``text``, which the reader may want to know."""

@@ -45,12 +45,13 @@ def resolve(
             )
         return kept.sort([STUDENT, TIME, ITEM] if timed else key)
     key = [STUDENT, TIME, ITEM] if timed else key
-    coded = coded.sort(*key, ROW)
+    coded = coded.sort(key)
     again = coded.select(
         pl.all_horizontal(pl.col(n) == pl.col(n).shift() for n in key).fill_null(False)
     ).to_series()
     if not again.any():
         return coded
+    coded = coded.sort(*key, ROW)  # of the same answers the first row counts
     twice = again | again.shift(-1, fill_value=False)
     other = coded.filter(twice).filter(pl.col(SCORE).n_unique().over(key) > 1)
     if len(other):

@@ -12,6 +12,7 @@ from refimpl.tasks.table.words import (
     NAME,
     NO_SCORES,
     NO_STUDENT_ROWS,
+    UNSURE_ROWS,
     bare,
     plain,
 )
@@ -62,12 +63,20 @@ def take_rows(
                 f"column or the first one, found {len(places)}"
             )
         rows[places[0]] = role
-    if maximum is None:
-        places = [r for label in MAXIMUM_ROWS & found.keys() for r in found[label]]
-        if len(places) == 1:
-            rows[places[0]] = "maximum"
-            notes.say(f"Row {places[0]} holds the items' maxima.")
+    places = [r for label in MAXIMUM_ROWS & found.keys() for r in found[label]]
+    places = sorted({*places} - {*rows})
+    if maximum is None and len(places) > 1:
+        raise ValueError(
+            f"maximum: expected one row of maxima, but rows {places[0]} and "
+            f"{places[1]} look like such. Say the right one's label, maximum='label'"
+        )
+    if maximum is None and places:
+        rows[places[0]] = "maximum"
+        notes.say(f"Row {places[0]} holds the items' maxima.")
+    rows |= {row: "maxima" for row in places if row not in rows}
     for row, role in rows.items():
+        if role not in taken:
+            continue
         own = frame.filter(pl.col(ROW) == row).row(0, named=True)
         taken[role] = {n: own[n] for n in names if own[n] and n not in where}
     for kind, known in NO_STUDENT_ROWS.items():
@@ -79,6 +88,13 @@ def take_rows(
     unused = frame.filter(empty)
     labeled = unused.filter(pl.any_horizontal(pl.col(names).fill_null("") != ""))
     rows |= {row: "no grades" for row in labeled[ROW]}
+    unsure = {row for label in UNSURE_ROWS & found.keys() for row in found[label]}
+    if unsure := unsure - {*rows}:
+        notes.warn(
+            f"Row {min(unsure)} counts as a student, but its label could also mean "
+            "maxima, a sum or a key. If so, say maximum= or key= with the label, or "
+            "delete the row."
+        )
     kinds = {row: kind for row, kind in sorted(rows.items()) if kind not in given}
     if kinds:
         listed = ", ".join(f"row {row} ({kind})" for row, kind in kinds.items())

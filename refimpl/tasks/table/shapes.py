@@ -38,7 +38,8 @@ RESPONSES = (
 LETTERS = (
     "score: letters are no scores, since nothing says how far apart they are. Export "
     "points or percentages instead (in Moodle: Grades, Export, Grade export display "
-    "types, Real or Percentage)"
+    "types, Real or Percentage). If they are answers such as B, give the right ones, "
+    'as key={"item": "B"}, or the label of the row that holds them'
 )
 TRANSPOSED = (
     "path: this table lies on its side: its rows are items and its columns students. "

@@ -42,8 +42,9 @@ def to_shares(
     """The share of the item's maximum of each answer, float32 [n], 0 to 1.
 
     ``coded`` are the n answers, ``names`` the items, ``maxima`` those that the file
-    states, ``options`` what the caller said. ``refuse`` raises a ValueError that says,
-    with rows, which cells are no scores, or that a maximum is missing.
+    states, ``options`` what the caller said. ``refuse`` is told, with a mask, which
+    cells are no scores, and where a maximum is missing. Raises a ValueError if
+    ``maximum`` names an item that is not there.
     """
     _true_and_false(coded, options, refuse)
     for kind, todo in WHAT_TO_DO.items():
@@ -59,7 +60,7 @@ def to_shares(
     asked = np.isnan(limit)
     if asked.any():
         _right_or_wrong(coded, value, asked, options, refuse)
-        limit[asked] = 1.0
+        limit[asked] = np.where(np.isin(value[asked], [0, 1]), 1.0, np.inf)
     _same_scale(coded, number, refuse)
     series = type(coded[VALUE])
     most = limit * (1 + 1e-6)
@@ -102,7 +103,7 @@ def _limits(
         own = coded[MAXIMUM].fill_null("").str.replace(",", ".", literal=True)
         limits = own.cast(pl.Float64, strict=False).fill_null(0.0)
         refuse(~(limits > 0), "maximum: expected a number above 0 in the column")
-        return limits.to_numpy()
+        return np.where(limits > 0, limits, 1.0)
     own_of = dict(maxima)
     if isinstance(given, Mapping):
         named = {clean(name): float(number) for name, number in given.items()}
@@ -110,9 +111,10 @@ def _limits(
             raise ValueError(f"maximum: found no item {lost[0]!r} with answers")
         own_of |= named
     elif given is not None and not isinstance(given, str):
+        # Said by the caller, whatever the file states.
         own_of = dict.fromkeys(names, float(given))
     each = np.array([own_of.get(name, np.nan) for name in names])
-    return each[coded[ITEM].to_numpy()]
+    return each[coded[ITEM].fill_null(0).to_numpy()]
 
 
 def _right_or_wrong(
@@ -125,10 +127,10 @@ def _right_or_wrong(
     """Raise unless all scores whose maximum nobody says are 0 or 1."""
     import polars as pl
 
-    other = asked & ~np.isin(value, [0, 1])
+    other = asked & ~np.isin(value, [0, 1]) & ~np.isnan(value)
     if not other.any():
         return
-    shares = value[asked].max() <= 1
+    shares = np.nanmax(value[asked]) <= 1
     maximum = 1 if shares else ...
     call = options.call(maximum=maximum)
     if other.sum() <= FEW * asked.sum():
@@ -138,6 +140,7 @@ def _right_or_wrong(
             f"more points, or they are shares already, say it: {call}",
             **({"maximum": 1} if shares else {}),
         )
+        return
     some = "the file does not say" if asked.all() else "the file says not for all items"
     refuse(
         pl.Series(other),

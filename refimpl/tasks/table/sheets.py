@@ -70,7 +70,7 @@ def open_sheet(path: Path, sheet: str | None, wanted: Sequence[str]) -> Sheet:
 
 
 def failed_cells(path: Path) -> list[str]:
-    """Cells such as D3 of an .xlsx file that hold an error: fastexcel has them empty."""
+    """The cells, as D3, of an .xlsx file that hold an error and are read as empty."""
     if not zipfile.is_zipfile(path):
         return []
     found: list[str] = []

@@ -91,6 +91,14 @@ def suspect(
             notes.warn(
                 f"No score is above half of maximum={maximum:g}: is that the maximum?"
             )
+        low = coded.group_by(ITEM).agg(pl.len(), pl.col(SCORE).max())
+        low = low.filter(pl.col("len") >= ENOUGH, pl.col(SCORE) < 0.25)
+        if len(low) and (score > 0.5).any():
+            notes.warn(
+                f"In {len(low)} items no score is above a quarter of "
+                f"maximum={maximum:g}. If they are out of fewer points, say it for "
+                'each item, as maximum={"item": 5}.'
+            )
         _codes(coded, maximum, notes)
 
 

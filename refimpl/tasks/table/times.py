@@ -16,7 +16,7 @@ DATE = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?Z?$"  # sorted as text
 def times(coded: pl.DataFrame, refuse: Callable) -> pl.Expr:
     """Numbers, or else dates as text, whose order is that of time.
 
-    ``coded`` are the answers; ``refuse`` raises where they are neither.
+    ``coded`` are the answers; ``refuse`` is told where they are neither.
     """
     import polars as pl
 

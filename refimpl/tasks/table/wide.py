@@ -28,7 +28,6 @@ class Wide(NamedTuple):
 
     cells: pl.LazyFrame  #: ROW, STUDENT, ITEM, SCORE, all text but ROW
     items: list[Column]  #: in the file's order
-    columns: list[Column]  #: all but the student's
 
 
 def student_text(students: Sequence[str]) -> pl.Expr:
@@ -67,7 +66,11 @@ def read_wide(table: Table, options: Options, notes: Notes) -> Wide:
     if isinstance(key, Mapping):
         keys = {clean(name): str(right) for name, right in key.items()}
     columns = classify(frame, names, maxima, options.gaps, yes_no=maximum == 1)
+    notes.columns = columns
     items = choose(columns, table, options, keys, notes)
+    own = maximum if isinstance(maximum, (int, float)) else None
+    if own and {c.maximum for c in items} - {None, own}:
+        notes.warn(f"The file states maxima, but maximum={own:g} was used.")
     frame = grade(frame, items, keys, options.gaps, notes)
     _one_row_each(frame, [c.name for c in items], options, notes)
     _doubled(table, items, notes)
@@ -83,7 +86,7 @@ def read_wide(table: Table, options: Options, notes: Notes) -> Wide:
         variable_name=ITEM,
         value_name=SCORE,
     )
-    return Wide(cells, items, columns)
+    return Wide(cells, items)
 
 
 def _one_row_each(

@@ -56,6 +56,10 @@ NO_STUDENT_ROWS = {
     "test student": {"student, test", "test student", "teststudent"},
     "no grades": {"manual posting"},
 }
+UNSURE_ROWS = {  # may be a student's name, as Max is
+    *("max", "max.", "maximum", "min", "total", "sum", "summe", "points", "punkte"),
+    *("weight", "key", "answer key", "solution", "lösung", "gesamt", "答案", "合计"),
+}
 NO_SCORES = {"manual posting", "(read only)", "muted", ""}
 
 _WORKS = (
@@ -120,7 +124,7 @@ LONG_ITEM = [
     *("assistment id", "problem name", "quiz", "aufgabe", "frage", "题目", "题号"),
 ]
 LONG_SCORE = [
-    *("correct", "is correct", "score", "resp", "outcome", "points", "result"),
+    *("correct", "is correct", "right", "score", "resp", "outcome", "points", "result"),
     *("grade", "mark", "punkte", "得分", "成绩", "first attempt correct"),
 ]
 LONG_TIME = ["time done", "order id", "timestamp", "time", "start time", "date"]
