@@ -12,9 +12,10 @@ model has never met. Writes to benchmarks/results/
   the class model was chosen;
 - own_class_intervals.csv: the share of the students' means that 80 % intervals hold,
   and their width: the class model's own, and CV+ of each model;
-- own_class_asking.csv: 25 students, 20 items, 5 known of each; three more are asked, by
-  each rule: the log-loss of 7 others, never asked, by the class model; and what a rule
-  gains on chance, with the 95 % interval over the classes.
+- own_class_asking.csv: 20 items, 5 known of each student; three more are asked, by each
+  rule: the log-loss of 7 others, never asked; and what a rule gains on chance, with the
+  95 % interval over the classes. Of 25 students, by the class model, and of 60 of 600
+  students, by item response theory.
 
 A finished part is kept in DIR, and not made again.
 """
@@ -31,6 +32,7 @@ import torch
 
 from benchmarks.results_file import RESULTS, kept, write_table
 from refimpl.baselines.item_fit import (
+    FittedItems,
     ItemPriors,
     fit_items,
     grid,
@@ -124,67 +126,76 @@ def choice(parts: Path | None, sizes: dict[int, int]) -> tuple[list, list]:
     return rows, intervals
 
 
-def information(scores: np.ndarray) -> np.ndarray:
-    """Fisher information [M, J] of a class's items, at each student's posterior mean.
-
-    The two-parameter model with priors, fitted to the class (Lord 1980).
-    """
+def fitted(scores: np.ndarray) -> FittedItems:
+    """The two-parameter model, with priors where there are few students."""
     batch = reveal(scores, ~np.isnan(scores))
-    items = scores.shape[1]
-    fitted = fit_items(batch, items, 1, False, priors=ItemPriors())
-    known = outcomes(batch, items, 0, support_only=True)
-    posterior = normalized(known @ fitted.logs + fitted.log_prior)
-    theta = posterior @ grid(1)[0]
-    p = 1 / (1 + np.exp(-(theta * fitted.slopes[:, 0] + fitted.easiness)))
-    return fitted.slopes[:, 0] ** 2 * p * (1 - p)
+    priors = ItemPriors() if len(scores) < 300 else None
+    return fit_items(batch, scores.shape[1], 1, False, priors=priors)
 
 
-def one_asking(place: int) -> dict[str, np.ndarray]:
-    """The mean log-loss of what is never asked, by rule, of a class of 25."""
-    answers, rng = drawn(25, 1000 + place), np.random.default_rng([33, place])
+def information(items: FittedItems, own: np.ndarray) -> np.ndarray:
+    """Fisher information [J] of ``items`` at a student's posterior mean (Lord 1980).
+
+    ``own`` [J] are the student's answers, NaN where there is none.
+    """
+    batch = reveal(own[None], ~np.isnan(own[None]))
+    known = outcomes(batch, len(own), 0, support_only=True)
+    theta = normalized(known @ items.logs + items.log_prior) @ grid(1)[0]
+    slope = items.slopes[:, 0]
+    p = 1 / (1 + np.exp(-(theta[0] * slope + items.easiness)))
+    return slope**2 * p * (1 - p)
+
+
+def one_asking(students: int, place: int) -> dict[str, np.ndarray]:
+    """The mean log-loss of what is never asked, by rule, of at most 60 students."""
+    answers = drawn(students, 1000 + place)
+    rng = np.random.default_rng([33, students, place])
     first = draw_known(answers, 5, rng)
     goal = draw_known(np.where(first, np.nan, answers), 7, rng)
     start = np.where(first, answers, np.nan)
-    reader, found = ClassReader(start), {}
+    read = ClassReader if students <= 60 else readers(students, binary=True)["IRT"]
+    reader, found, some = read(start), {}, min(students, 60)
+    items = fitted(start)
 
     def nearest(i: int, own: np.ndarray) -> np.ndarray:
         return -abs(reader.after(i, own[None])[0] - 0.5)
 
-    def informative(i: int, own: np.ndarray) -> np.ndarray:
-        return information(np.concatenate([start[:i], own[None], start[i + 1 :]]))[i]
-
-    chance = np.random.default_rng([34, place])
+    chance = np.random.default_rng([34, students, place])
     rules = {
         "none": None,
         "chance": lambda i, own: chance.random(ITEMS),
         "nearest one half": nearest,
-        "maximum information": informative,
+        "maximum information": lambda i, own: information(items, own),
         "worth": lambda i, own: worth_asking(reader, i, own),
     }
     for name, rule in rules.items():
         after = start.copy()
-        for i in range(len(after)):
+        for i in range(some):
             for _ in range(3 if rule else 0):
                 open_ = np.isnan(after[i]) & ~goal[i]
                 best = np.where(open_, rule(i, after[i]), -np.inf).argmax()
                 after[i, best] = answers[i, best]
-        made = ClassReader(after).forecast
-        found[name] = student_losses([Trial(goal, made)], answers).mean()
+        made = reader.after(0, after[:some]) if students > 60 else read(after).forecast
+        found[name] = student_losses([Trial(goal[:some], made)], answers[:some]).mean()
     return found
 
 
-def asking(parts: Path | None, classes: int) -> list:
-    runs = [
-        kept(parts and parts / f"asking_{m}.npz", partial(one_asking, m))
-        for m in range(classes)
-    ]
+def asking(parts: Path | None, classes: dict[int, int]) -> list:
     rows = []
-    for name in runs[0]:
-        loss, chance = (np.array([float(r[n]) for r in runs]) for n in (name, "chance"))
-        gain = summarize(chance - loss)
-        row = {"rule": name, "log_loss": loss.mean()}
-        rows.append(row | {k: gain[k] for k in ("mean", "low", "high")})
-        print(*rows[-1].values(), flush=True)
+    for students, count in classes.items():
+        runs = [
+            kept(
+                parts and parts / f"asking_{students}_{m}.npz",
+                partial(one_asking, students, m),
+            )
+            for m in range(count)
+        ]
+        for name in runs[0]:
+            loss = np.array([float(r[name]) for r in runs])
+            gain = summarize(np.array([float(r["chance"]) for r in runs]) - loss)
+            row = {"students": students, "rule": name, "log_loss": loss.mean()}
+            rows.append(row | {k: gain[k] for k in ("mean", "low", "high")})
+            print(*rows[-1].values(), flush=True)
     return rows
 
 
@@ -192,7 +203,8 @@ def main(share: float, parts: Path | None, out: Path) -> None:
     torch.set_num_threads(1)
     sizes = {size: max(2, int(share * n)) for size, n in SIZES.items()}
     command = "python -m benchmarks.own_class"
-    rows = asking(parts, max(2, int(60 * share)))
+    few = {25: 2}
+    rows = asking(parts, {25: 60, 600: 40} if share == 1 else few)
     write_table(out / "own_class_asking.csv", pd.DataFrame(rows), command)
     rows, intervals = choice(parts, sizes if share == 1 else {5: 2, 120: 2})
     write_table(out / "own_class_choice.csv", pd.DataFrame(rows), command)
