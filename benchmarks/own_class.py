@@ -12,10 +12,10 @@ model has never met. Writes to benchmarks/results/
   the class model was chosen;
 - own_class_intervals.csv: the share of the students' means that 80 % intervals hold,
   and their width: the class model's own, and CV+ of each model;
-- own_class_asking.csv: 20 items, 5 known of each student; three more are asked, by each
-  rule: the log-loss of 7 others, never asked; and what a rule gains on chance, with the
-  95 % interval over the classes. Of 25 students, by the class model, and of 60 of 600
-  students, by item response theory.
+- own_class_asking.csv: five answers of each student are known, some more are asked, by
+  each rule: the log-loss of others, never asked; and what a rule gains on chance, with
+  the 95 % interval over the classes. In classes of 25, by the class model, and for 60
+  of 600 students, by item response theory.
 
 A finished part is kept in DIR, and not made again.
 """
@@ -54,14 +54,19 @@ from refimpl.tasks import ResponseTasks, summarize
 
 SIZES = {5: 200, 10: 200, 25: 200, 60: 60, 120: 16, 300: 4}  # students: classes
 ITEMS = 20
+ASKING = {  # students, items: asked, never asked, classes
+    (25, 20): (3, 7, 60),
+    (25, 60): (5, 30, 30),
+    (600, 80): (5, 37, 20),
+}
 
 
-def drawn(students: int, place: int) -> np.ndarray:
-    """Answers of a class [students, 20], all of them."""
+def drawn(students: int, place: int, items: int = ITEMS) -> np.ndarray:
+    """Answers of a class [students, items], all of them."""
     data, rng = ResponseTasks("verbal"), np.random.default_rng([31, students, place])
     people = rng.choice(data.splits["test"], students, replace=False)
-    items = rng.choice(data.correct.shape[1], ITEMS, replace=False)
-    return data.correct[np.ix_(people, items)].astype(np.float32)
+    which = rng.choice(data.correct.shape[1], items, replace=False)
+    return data.correct[np.ix_(people, which)].astype(np.float32)
 
 
 def one_class(students: int, place: int) -> dict[str, np.ndarray]:
@@ -146,16 +151,17 @@ def information(items: FittedItems, own: np.ndarray) -> np.ndarray:
     return slope**2 * p * (1 - p)
 
 
-def one_asking(students: int, place: int) -> dict[str, np.ndarray]:
+def one_asking(students: int, items: int, place: int) -> dict[str, np.ndarray]:
     """The mean log-loss of what is never asked, by rule, of at most 60 students."""
-    answers = drawn(students, 1000 + place)
+    answers = drawn(students, 1000 + place, items)
+    asked, never, _ = ASKING[students, items]
     rng = np.random.default_rng([33, students, place])
     first = draw_known(answers, 5, rng)
-    goal = draw_known(np.where(first, np.nan, answers), 7, rng)
+    goal = draw_known(np.where(first, np.nan, answers), never, rng)
     start = np.where(first, answers, np.nan)
     read = ClassReader if students <= 60 else readers(students, binary=True)["IRT"]
     reader, found, some = read(start), {}, min(students, 60)
-    items = fitted(start)
+    bank = fitted(start)
 
     def nearest(i: int, own: np.ndarray) -> np.ndarray:
         return -abs(reader.after(i, own[None])[0] - 0.5)
@@ -163,15 +169,15 @@ def one_asking(students: int, place: int) -> dict[str, np.ndarray]:
     chance = np.random.default_rng([34, students, place])
     rules = {
         "none": None,
-        "chance": lambda i, own: chance.random(ITEMS),
+        "chance": lambda i, own: chance.random(items),
         "nearest one half": nearest,
-        "maximum information": lambda i, own: information(items, own),
+        "maximum information": lambda i, own: information(bank, own),
         "worth": lambda i, own: worth_asking(reader, i, own),
     }
     for name, rule in rules.items():
         after = start.copy()
         for i in range(some):
-            for _ in range(3 if rule else 0):
+            for _ in range(asked if rule else 0):
                 open_ = np.isnan(after[i]) & ~goal[i]
                 best = np.where(open_, rule(i, after[i]), -np.inf).argmax()
                 after[i, best] = answers[i, best]
@@ -180,22 +186,25 @@ def one_asking(students: int, place: int) -> dict[str, np.ndarray]:
     return found
 
 
-def asking(parts: Path | None, classes: dict[int, int]) -> list:
+def asking(parts: Path | None, share: float) -> list:
     rows = []
-    for students, count in classes.items():
+    for (students, items), (*_, classes) in ASKING.items():
         runs = [
             kept(
-                parts and parts / f"asking_{students}_{m}.npz",
-                partial(one_asking, students, m),
+                parts and parts / f"asking_{students}_{items}_{m}.npz",
+                partial(one_asking, students, items, m),
             )
-            for m in range(count)
+            for m in range(max(2, int(classes * share)))
         ]
         for name in runs[0]:
             loss = np.array([float(r[name]) for r in runs])
             gain = summarize(np.array([float(r["chance"]) for r in runs]) - loss)
-            row = {"students": students, "rule": name, "log_loss": loss.mean()}
+            row = {"students": students, "items": items, "rule": name}
+            row |= {"log_loss": loss.mean()}
             rows.append(row | {k: gain[k] for k in ("mean", "low", "high")})
             print(*rows[-1].values(), flush=True)
+        if share < 1:
+            break
     return rows
 
 
@@ -203,8 +212,7 @@ def main(share: float, parts: Path | None, out: Path) -> None:
     torch.set_num_threads(1)
     sizes = {size: max(2, int(share * n)) for size, n in SIZES.items()}
     command = "python -m benchmarks.own_class"
-    few = {25: 2}
-    rows = asking(parts, {25: 60, 600: 40} if share == 1 else few)
+    rows = asking(parts, share)
     write_table(out / "own_class_asking.csv", pd.DataFrame(rows), command)
     rows, intervals = choice(parts, sizes if share == 1 else {5: 2, 120: 2})
     write_table(out / "own_class_choice.csv", pd.DataFrame(rows), command)
