@@ -46,7 +46,7 @@ def words() -> argparse.ArgumentParser:
 
 
 def number(text: str) -> float | str:
-    """A number, or else a row's label."""
+    """``text`` as a number, or else a row's label."""
     try:
         return float(text)
     except ValueError:
@@ -54,7 +54,7 @@ def number(text: str) -> float | str:
 
 
 def arguments(given: argparse.Namespace) -> dict:
-    """What ``GradebookTasks`` is to be told, beside the file."""
+    """Of what was ``given``, what ``GradebookTasks`` is to be told, beside the file."""
     told = {k: v for k, v in vars(given).items() if v is not None}
     for name in ("file", "out"):
         told.pop(name, None)
@@ -65,7 +65,7 @@ def arguments(given: argparse.Namespace) -> dict:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; its exit status. Expected errors are told in one line."""
+    """Run the command on ``argv``; its exit status. Errors are told in one line."""
     given = words().parse_args(argv)
     try:
         told = arguments(given)

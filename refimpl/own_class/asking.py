@@ -14,9 +14,10 @@ def worth_asking(
 ) -> np.ndarray:
     """How much each open answer of a student would move the other forecasts: [J].
 
-    ``scores`` [J] are the student's. Where an answer is open and the reader expects it
-    to be right with probability p, both answers are tried, and the squared change of
-    the forecasts of all *other* open answers is summed:
+    ``scores`` [J] are those of the ``student``, as a place in the class of ``reader``.
+    Where an answer is open and the reader expects it to be right with probability p,
+    both answers are tried, and the squared change of the forecasts of all *other* open
+    answers is summed:
 
         worth_j = sum_y P(y) sum_i (p_i after y - p_i now)^2.
 
@@ -43,7 +44,7 @@ def worth_asking(
 
 
 def to_ask(worth: np.ndarray, most: int = 3) -> list[int]:
-    """The items of most ``worth`` [J], the best first; none if they do not stand out.
+    """At ``most`` so many items of most ``worth`` [J]; none if they do not stand out.
 
     Where the model knows no difference between items, their worths differ by rounding,
     or not at all: the best must be worth a tenth more than the middling one.

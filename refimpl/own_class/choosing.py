@@ -15,14 +15,14 @@ FOLDS = 5  # each hides a fifth of every student's answers
 
 
 class Trial(NamedTuple):
-    """What was hidden from a reader, a mask [M, J], and what it forecast [M, J]."""
+    """What was ``hidden`` from a reader, a mask [M, J], and its ``forecast`` [M, J]."""
 
     hidden: np.ndarray
     forecast: np.ndarray
 
 
 def folds(scores: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """In which fifth each answer is, [M, J]: a student's answers are dealt evenly.
+    """In which fifth each of ``scores`` [M, J] is: a student's are dealt evenly.
 
     From -1, where there is none, to 4. Raises a TypeError if ``rng`` is no generator.
     """
@@ -38,9 +38,10 @@ def tried(
     rng: np.random.Generator,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> list[Trial]:
-    """Each fifth of the answers hidden by turns; from 100 students on, only one fifth.
+    """What ``reader`` makes of ``scores`` [M, J], each fifth of them hidden by turns.
 
-    So many are enough, and their methods take longer.
+    From 100 students on only one fifth: so many are enough, and methods take longer.
+    ``rng`` deals the answers out, ``progress`` wraps the turns, such as ``tqdm``.
     """
     fold, trials = folds(scores, rng), []
     for k in progress(range(FOLDS if len(scores) < MANY else 1)):
@@ -53,7 +54,7 @@ def tried(
 def student_losses(trials: list[Trial], scores: np.ndarray) -> np.ndarray:
     """Each student's mean log-loss of hidden answers, [M]; NaN if none was hidden.
 
-    For shares of points it is the cross-entropy, which is least at the right forecast,
+    Of what was hidden of ``scores`` [M, J] in ``trials``. For shares of points it is the cross-entropy, which is least at the right forecast,
     too. Forecasts are cut at .005 and .995.
     """
     total, count = np.zeros(len(scores)), np.zeros(len(scores))

@@ -34,7 +34,7 @@ def units(trials: list[Trial], scores: np.ndarray) -> tuple[float, float]:
     """Two variances: of what is not known of a student's level, and of one answer.
 
     A mean of h answers misses its forecast by sqrt(level + answer / h), about. By
-    moments, from the answers hidden in ``trials``.
+    moments, from the answers of ``scores`` [M, J] that were hidden in ``trials``.
     """
     squares, count, level = 0.0, 0, []
     for hidden, forecast in trials:
@@ -49,7 +49,7 @@ def units(trials: list[Trial], scores: np.ndarray) -> tuple[float, float]:
 def means(trial: Trial, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """By how much the mean of a student's hidden answers missed, and of how many: [n].
 
-    Of the n students of whom some were hidden.
+    Of the n students of whom some of ``scores`` [M, J] were hidden in ``trial``.
     """
     h = trial.hidden.sum(axis=1)
     off = np.where(trial.hidden, scores - trial.forecast, 0).sum(axis=1)
@@ -61,12 +61,13 @@ def cv_plus(
 ) -> np.ndarray:
     """Ends [M, 2] of intervals of the mean of students' open answers, by CV+.
 
-    Barber, Candes, Ramdas & Tibshirani (2021): every trial's own forecast for a
-    student, plus and minus each miss of that trial; the ends are quantiles of these
-    sums. So every student serves for forecasts and for calibration. Misses are counted
-    in units of :func:`units`, since a mean of few answers misses by more. NaN where
-    nothing is open, 0 to 1 where the misses are too few for ``confidence``. Raises a
-    ValueError unless that is between 0 and 1.
+    From a class's ``scores`` [M, J], and the ``trials`` of a reader on it. Barber,
+    Candes, Ramdas & Tibshirani (2021): every trial's own forecast for a student, plus
+    and minus each miss of that trial; the ends are quantiles of these sums. So every
+    student serves for forecasts and for calibration. Misses are counted in units of
+    :func:`units`, since a mean of few answers misses by more. NaN where nothing is
+    open, 0 to 1 where the misses are too few for ``confidence``. Raises a ValueError
+    unless that is between 0 and 1.
     """
     level, answer = units(trials, scores)
     open_ = np.isnan(scores)

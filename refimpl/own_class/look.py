@@ -137,7 +137,7 @@ def _lines(columns: list[Column], names: list[str], options: Options) -> list[st
             f"{letter(names.index(c.name))} {referred(c.name, names)!r}" for c in alike
         ]
         which = named[0] if len(named) == 1 else f"{named[0]} to {named[-1]}"
-        taken = kind if len(named) == 1 else f"{len(named)} × {kind}"
+        taken = kind if len(named) == 1 else f"{len(named)} times {kind}"
         lines.append(f"{which}: {taken}{most}, {why}")
     return lines
 

@@ -35,7 +35,7 @@ def read(model: ClassModel, tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def blocks(size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Places 0 to ``size`` - 1, drawn into groups of at most 60, as even as can be."""
+    """Places 0 to ``size`` - 1, drawn into even groups [n] of at most 60 each."""
     return np.array_split(rng.permutation(size), math.ceil(size / MOST))
 
 
@@ -44,7 +44,8 @@ class ClassReader:
 
     ``forecast`` [M, J] is what it expects of each answer. A table of more than 60
     students or items is read in blocks, drawn by lot four times over, whose forecasts
-    are averaged. ``ends`` [M, 2] are those of the 80 % interval of the mean of a
+    are averaged. ``model`` is the one that comes with the book if none is given.
+    ``ends`` [M, 2] are those of the 80 % interval of the mean of a
     student's open answers; None for a table on whose like they were not calibrated.
     """
 
@@ -66,7 +67,7 @@ class ClassReader:
         self.forecast = total / ROUNDS
 
     def after(self, student: int, rows: np.ndarray) -> np.ndarray:
-        """Forecasts for a student, [n, J], if each of ``rows`` [n, J] were the answers.
+        """Forecasts [n, J] for a ``student``, if each of ``rows`` were the answers.
 
         Read beside at most 59 classmates, and the items in blocks, both drawn by lot.
         """

@@ -31,7 +31,9 @@ class Reader(Protocol):
 
     forecast: np.ndarray
 
-    def after(self, student: int, rows: np.ndarray) -> np.ndarray: ...
+    def after(self, student: int, rows: np.ndarray) -> np.ndarray:
+        """Forecasts [n, J] for a ``student`` whose answers were each of ``rows``."""
+        ...
 
 
 class FittedReader:
@@ -44,14 +46,14 @@ class FittedReader:
         self.forecast = self.after(0, scores)
 
     def after(self, student: int, rows: np.ndarray) -> np.ndarray:
-        """Forecasts [n, J]; of the class only what was fitted to it has a say."""
+        """Forecasts [n, J] for each of ``rows`` [n, J], whoever the ``student`` is."""
         known = ~np.isnan(rows)
         made = self.predictor(reveal(rows, known))[..., 0].clip(0, 1)
         return np.where(known, rows, made)
 
 
 def on_items(baseline: Callable[[TaskBatch, int], Predictor]) -> Learn:
-    """A baseline of ``refimpl.baselines``, which learns from a batch, for a table."""
+    """For a table [M, J]: a ``baseline`` of ``refimpl.baselines``, for batches."""
 
     def learn(scores: np.ndarray) -> Predictor:
         return baseline(reveal(scores, ~np.isnan(scores)), scores.shape[1])
@@ -60,7 +62,10 @@ def on_items(baseline: Callable[[TaskBatch, int], Predictor]) -> Learn:
 
 
 def readers(students: int, binary: bool) -> dict[str, Callable[[np.ndarray], Reader]]:
-    """By name, what to try for so many ``students``; the first is preferred."""
+    """By name, what to try for so many ``students``; the first is preferred.
+
+    ``binary`` says whether all answers are right or wrong.
+    """
     learners: dict[str, Learn] = {"shrunken mean": on_items(shrunken_student_mean)}
     if binary:
         believed = partial(item_response, priors=ItemPriors())
