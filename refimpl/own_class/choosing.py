@@ -54,8 +54,9 @@ def tried(
 def student_losses(trials: list[Trial], scores: np.ndarray) -> np.ndarray:
     """Each student's mean log-loss of hidden answers, [M]; NaN if none was hidden.
 
-    Of what was hidden of ``scores`` [M, J] in ``trials``. For shares of points it is the cross-entropy, which is least at the right forecast,
-    too. Forecasts are cut at .005 and .995.
+    Of what was hidden of ``scores`` [M, J] in ``trials``. For shares of points it is
+    the cross-entropy, which is least at the right forecast, too. Forecasts are cut at
+    .005 and .995.
     """
     total, count = np.zeros(len(scores)), np.zeros(len(scores))
     for hidden, forecast in trials:
