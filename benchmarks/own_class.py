@@ -54,10 +54,10 @@ from refimpl.tasks import ResponseTasks, summarize
 
 SIZES = {5: 200, 10: 200, 25: 200, 60: 60, 120: 16, 300: 4}  # students: classes
 ITEMS = 20
-ASKING = {  # students, items: asked, never asked, classes
-    (25, 20): (3, 7, 60),
-    (25, 60): (5, 30, 30),
-    (600, 80): (5, 37, 20),
+ASKING = {  # students, items: asked, never asked, of how many students, classes
+    (25, 20): (3, 7, 25, 60),
+    (25, 60): (5, 30, 10, 30),
+    (600, 80): (5, 37, 60, 20),
 }
 
 
@@ -152,15 +152,15 @@ def information(items: FittedItems, own: np.ndarray) -> np.ndarray:
 
 
 def one_asking(students: int, items: int, place: int) -> dict[str, np.ndarray]:
-    """The mean log-loss of what is never asked, by rule, of at most 60 students."""
+    """The mean log-loss of what is never asked, by rule, of the first students."""
     answers = drawn(students, 1000 + place, items)
-    asked, never, _ = ASKING[students, items]
+    asked, never, some, _ = ASKING[students, items]
     rng = np.random.default_rng([33, students, place])
     first = draw_known(answers, 5, rng)
     goal = draw_known(np.where(first, np.nan, answers), never, rng)
     start = np.where(first, answers, np.nan)
     read = ClassReader if students <= 60 else readers(students, binary=True)["IRT"]
-    reader, found, some = read(start), {}, min(students, 60)
+    reader, found = read(start), {}
     bank = fitted(start)
 
     def nearest(i: int, own: np.ndarray) -> np.ndarray:
@@ -182,7 +182,8 @@ def one_asking(students: int, items: int, place: int) -> dict[str, np.ndarray]:
                 best = np.where(open_, rule(i, after[i]), -np.inf).argmax()
                 after[i, best] = answers[i, best]
         made = reader.after(0, after[:some]) if students > 60 else read(after).forecast
-        found[name] = student_losses([Trial(goal[:some], made)], answers[:some]).mean()
+        trial = Trial(goal[:some], made[:some])
+        found[name] = student_losses([trial], answers[:some]).mean()
     return found
 
 

@@ -11,7 +11,8 @@ from refimpl.tasks.class_batch import class_batch
 
 MOST = 60  # students, and items, of the classes that it was trained on
 LEAST = 5
-ROUNDS = 4  # of dividing a larger table into blocks
+LARGE = 2000  # students, from whom on less work is done for each
+ROUNDS = 4  # of dividing a larger table into blocks; for the largest, one
 CELLS = 200_000  # of tables read at once
 
 
@@ -43,8 +44,8 @@ class ClassReader:
     """The class model for one class's ``scores`` [M, J], NaN where not known.
 
     ``forecast`` [M, J] is what it expects of each answer. A table of more than 60
-    students or items is read in blocks, drawn by lot four times over, whose forecasts
-    are averaged. ``model`` is the one that comes with the book if none is given.
+    students or items is read in blocks, drawn by lot four times over (once, if there
+    are more than 2,000 students), whose forecasts are averaged. ``model`` is the one that comes with the book if none is given.
     ``ends`` [M, 2] are those of the 80 % interval of the mean of a
     student's open answers; None for a table on whose like they were not calibrated.
     """
@@ -58,13 +59,14 @@ class ClassReader:
             self.ends = ends[0] if min(scores.shape) >= LEAST else None
             return
         rng, total = np.random.default_rng(0), np.zeros(scores.shape)
-        for _ in range(ROUNDS):
+        rounds = ROUNDS if len(scores) <= LARGE else 1
+        for _ in range(rounds):
             columns = blocks(scores.shape[1], rng)
             for rows in blocks(len(scores), rng):
                 for some in columns:
                     place = np.ix_(rows, some)
                     total[place] += read(self.model, scores[place][None])[0][0]
-        self.forecast = total / ROUNDS
+        self.forecast = total / rounds
 
     def after(self, student: int, rows: np.ndarray) -> np.ndarray:
         """Forecasts [n, J] for a ``student``, if each of ``rows`` were the answers.
