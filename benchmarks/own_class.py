@@ -56,8 +56,8 @@ SIZES = {5: 200, 10: 200, 25: 200, 60: 60, 120: 16, 300: 4}  # students: classes
 ITEMS = 20
 ASKING = {  # students, items: asked, never asked, of how many students, classes
     (25, 20): (3, 7, 25, 60),
-    (25, 60): (5, 30, 10, 30),
-    (600, 80): (5, 37, 60, 20),
+    (25, 60): (5, 30, 10, 14),
+    (600, 80): (5, 37, 30, 12),
 }
 
 
