@@ -83,7 +83,7 @@ def schedule(iterations: int) -> Callable[[int], float]:
 def held_out(run: str, classes: int) -> Iterator[TaskBatch]:
     """Classes of the validation split, twenty of a size; a tenth to two thirds known.
 
-    Training meets more extreme shares, too, where intervals are wider than they need be.
+    Training meets more extreme shares, too, where intervals are wider than need be.
     """
     rng = np.random.default_rng(5)
     most, by_items = sources(run, ITEM_CUTS[1] - ITEM_CUTS[0])
