@@ -11,7 +11,7 @@ from refimpl.own_class.choosing import one_standard_error, student_losses, tried
 from refimpl.own_class.intervals import cv_plus, mastery, units
 from refimpl.own_class.page import ClassReport, Student
 from refimpl.own_class.reading import LARGE, LEAST
-from refimpl.own_class.rivals import readers
+from refimpl.own_class.rivals import MANY, readers
 
 ASKED = 3  # items to ask next
 PAGES = 100  # at most, of those with the fewest answers
@@ -77,10 +77,11 @@ def class_report(
     levels = mastery(scores, reader.forecast, ends)
     noise = None if binary else float(np.sqrt(sum(units(trials[chosen], scores))))
     least_known = np.argsort((~np.isnan(scores)).sum(axis=1), kind="stable")[:PAGES]
-    asks = {
-        i: to_ask(worth_asking(reader, i, scores[i], noise), ASKED)
-        for i in progress(np.sort(least_known).tolist())
-    }
+    asks = {}
+    for i in progress(np.sort(least_known).tolist()):
+        asks[i] = []
+        if len(scores) >= MANY:  # in fewer no rule is better than chance
+            asks[i] = to_ask(worth_asking(reader, i, scores[i], noise), ASKED)
     students = [
         Student(
             int(rows[i]),
