@@ -491,7 +491,7 @@ def test_in_context(tmp_path):
         )
         # One seed beside three, of models that are fitted and not trained.
         assert (made["mean"] / committed["mean"]).between(0.7, 1.4).all()
-    assert len([*tmp_path.glob("*.npz")]) == 22  # finished runs are kept
+    assert len([*tmp_path.glob("*.npz")]) == 26  # finished runs are kept
 
 
 def test_class_model(tmp_path):
@@ -552,3 +552,14 @@ def test_class_breadth(tmp_path):
     base = made[made["run"] == "everything"]
     assert (base["gap"] == 0).all()
     assert set(committed["iterations"]) == {200, 800, 3200}
+
+
+def test_own_class(tmp_path):
+    """Two classes of each kind: all that the committed tables compare."""
+    short = ["--share", 0.01, "--parts", tmp_path, "--out", tmp_path]
+    run("benchmarks.own_class", *short)
+    for name, key in (("choice", "way"), ("intervals", "model"), ("asking", "rule")):
+        made, committed = made_and_committed(tmp_path, f"own_class_{name}.csv")
+        assert [*made] == [*committed]
+        assert set(made[key]) <= set(committed[key])
+    assert len([*tmp_path.glob("*.npz")]) == 6  # finished parts are kept
