@@ -45,9 +45,10 @@ class ClassReader:
 
     ``forecast`` [M, J] is what it expects of each answer. A table of more than 60
     students or items is read in blocks, drawn by lot four times over (once, if there
-    are more than 2,000 students), whose forecasts are averaged. ``model`` is the one that comes with the book if none is given.
-    ``ends`` [M, 2] are those of the 80 % interval of the mean of a
-    student's open answers; None for a table on whose like they were not calibrated.
+    are more than 2,000 students), whose forecasts are averaged. ``model`` is the one
+    that comes with the book if none is given. ``ends`` [M, 2] are those of the 80 %
+    interval of the mean of a student's open answers; None for a table on whose like
+    they were not calibrated.
     """
 
     def __init__(self, scores: np.ndarray, model: ClassModel | None = None) -> None:

@@ -17,7 +17,9 @@ ASKED = 3  # items to ask next
 PAGES = 100  # at most, of those with the fewest answers
 
 
-def _check_class(scores: np.ndarray, items: Sequence[str], rows: Sequence[int]) -> None:
+def _check_class(
+    scores: np.ndarray, items: Sequence[str], rows: Sequence[int] | np.ndarray
+) -> None:
     """Raise a ValueError unless a class is what :func:`class_report` expects."""
     if scores.ndim != 2 or scores.shape != (len(rows), len(items)):
         raise ValueError(
@@ -77,7 +79,7 @@ def class_report(
     levels = mastery(scores, reader.forecast, ends)
     noise = None if binary else float(np.sqrt(sum(units(trials[chosen], scores))))
     least_known = np.argsort((~np.isnan(scores)).sum(axis=1), kind="stable")[:PAGES]
-    asks = {}
+    asks: dict[int, list[int]] = {}
     for i in progress(np.sort(least_known).tolist()):
         asks[i] = []
         if len(scores) >= MANY:  # in fewer no rule is better than chance
@@ -87,9 +89,11 @@ def class_report(
             int(rows[i]),
             scores[i],
             reader.forecast[i],
-            *map(float, levels[i]),
-            asks.get(i, ()),
-            i in asks,
+            level=float(levels[i, 0]),
+            low=float(levels[i, 1]),
+            high=float(levels[i, 2]),
+            ask=asks.get(i, ()),
+            page=i in asks,
         )
         for i in range(len(scores))
     ]

@@ -73,9 +73,9 @@ def readers(students: int, binary: bool) -> dict[str, Callable[[np.ndarray], Rea
     if students >= MANY:
         learners["student model"] = partial(meta_learned, binary=binary)
     if students >= PLENTY:
-        name, baseline = "IRT", item_response
-        if not binary:
-            name, baseline = "crossed effects", crossed_effects
-        learners[name] = on_items(baseline)
+        if binary:
+            learners["IRT"] = on_items(item_response)
+        else:
+            learners["crossed effects"] = on_items(crossed_effects)
     fitted = {name: partial(FittedReader, learn) for name, learn in learners.items()}
     return {"class model": ClassReader, **fitted}
