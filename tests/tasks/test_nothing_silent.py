@@ -335,7 +335,8 @@ def test_all_that_is_wrong_is_told_at_once(read, tmp_path):
     findings = look(tmp_path / "class.csv", maximum=10)
     assert re.search(message, findings.problem)
     assert findings.call is None
-    assert "C 'Q2': item, its cells are scores" in str(findings)
+    shown = "B 'Q1' to I 'Q8': 8 times item, its cells are scores"
+    assert shown in str(findings)
 
 
 def test_gaps_of_ones_own_and_known_ones(read):
