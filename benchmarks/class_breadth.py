@@ -21,8 +21,8 @@ import torch
 
 from benchmarks import class_model
 from benchmarks.classes import bootstrapped, log_losses, read, sets
-from benchmarks.classes import class_model as load
 from benchmarks.results_file import RESULTS, write_table
+from refimpl.context import trained_class_model
 
 LADDER = [200, 800, 3200]
 OVER_TIME = ["everything", "quantitative test alone", "made-up classes alone"]
@@ -55,7 +55,7 @@ def main(
     runs += [(run, ladder[-1]) for run in class_model.RUNS if run not in OVER_TIME]
     losses, rows = {}, []
     for run, iterations in runs:
-        forecast = read(load(trained(run, iterations, held, parts)))
+        forecast = read(trained_class_model(trained(run, iterations, held, parts)))
         met = classes_met(run, iterations)
         for name, own in every.items():
             loss = log_losses(forecast(own), own)

@@ -25,17 +25,16 @@ import torch
 from benchmarks.class_model import held_out
 from benchmarks.class_rivals import read_priors
 from benchmarks.classes import (
-    WEIGHTS,
     Classes,
-    class_model,
     log_losses,
     read,
     rivals,
     sets,
 )
 from benchmarks.results_file import RESULTS, write_table
-from refimpl.context import ClassModel, read_class, surprise
+from refimpl.context import ClassModel, read_class, surprise, trained_class_model
 from refimpl.context.tables import student_means
+from refimpl.context.weights import WEIGHTS
 from refimpl.tasks import TaskBatch
 from refimpl.tasks.classes import ClassTasks
 
@@ -136,7 +135,7 @@ def breaks(model: ClassModel, classes: int) -> pd.DataFrame:
 
 def main(classes: int, weights: Path, out: Path) -> None:
     torch.set_num_threads(1)
-    model, command = class_model(weights), "python -m benchmarks.class_limits"
+    model, command = trained_class_model(weights), "python -m benchmarks.class_limits"
     write_table(out / "class_coverage.csv", coverage(model, classes), command)
     write_table(out / "class_breaks.csv", breaks(model, classes), command)
 
@@ -146,6 +145,6 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--classes", type=int, default=200)
-    parser.add_argument("--weights", type=Path, default=RESULTS / WEIGHTS)
+    parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--out", type=Path, default=RESULTS)
     main(**vars(parser.parse_args()))

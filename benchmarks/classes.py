@@ -30,13 +30,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks.class_model import WEIGHTS
 from benchmarks.class_rivals import Hyper, item_priors_of, read_priors, sample
 from benchmarks.results_file import RESULTS, kept, write_table
 from refimpl.baselines import item_mean, item_response, shrunken_student_mean
 from refimpl.baselines.item_fit import ItemPriors
-from refimpl.context import ClassModel, read_class
-from refimpl.maml import load_trained
+from refimpl.context import ClassModel, read_class, trained_class_model
+from refimpl.context.weights import WEIGHTS
 from refimpl.tasks import ResponseTasks, TaskBatch
 from refimpl.tasks.class_batch import class_batch
 from refimpl.tasks.classes import WORLDS, item_split
@@ -259,12 +258,6 @@ def timed(
     return {"made": made.astype(np.float32), "seconds": np.array(seconds)}
 
 
-def class_model(path: Path = RESULTS / WEIGHTS) -> ClassModel:
-    model = ClassModel(seed=0)
-    load_trained(path, model=model)
-    return model
-
-
 def read(model: ClassModel) -> Callable[[Classes], np.ndarray]:
     """One class at a time, so that its time is comparable."""
 
@@ -301,7 +294,7 @@ def main(
     classes: int, draws: int, only: list[str], weights: Path, parts, tests, out: Path
 ) -> None:
     torch.set_num_threads(1)
-    model, priors, rows = class_model(weights), read_priors(), []
+    model, priors, rows = trained_class_model(weights), read_priors(), []
     every = rivals(priors, draws)
     command = "python -m benchmarks.classes"
     for name, own in sets(classes, tests).items():
@@ -326,7 +319,7 @@ if __name__ == "__main__":
     parser.add_argument("--classes", type=int, default=400)
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--only", nargs="*", default=[], help="these sets")
-    parser.add_argument("--weights", type=Path, default=RESULTS / WEIGHTS)
+    parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--parts", type=Path)
     parser.add_argument("--tests", type=Path)
     parser.add_argument("--out", type=Path, default=RESULTS)

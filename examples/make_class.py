@@ -1,12 +1,13 @@
-"""Make examples/class.csv: a made-up year group, for chapter B.
+"""Make examples/class.csv: a made-up class, for chapter B.
 
     python examples/make_class.py
 
-240 students and 40 questions, 20 of algebra and 20 of geometry. Each student has an
-ability in each, with a correlation of 0.6; each question has a slope and an easiness. A
-student answered between 8 and 36 of the questions, drawn at random: late joiners, the
-ill, the slow and the quick. An answer is right with the probability of item response
-theory. No such student exists; the names are numbers.
+27 students and 20 questions, ten of algebra and ten of geometry, as a spreadsheet has
+them: a row for each student, a column for each question, and a total. Each student has
+an ability in each topic, with a correlation of 0.6; each question has a slope and an
+easiness. A student answered between 5 and 20 of the questions, drawn at random: late
+joiners, the ill, the slow and the quick. An answer is right with the probability of
+item response theory. No such student exists; the names are numbers.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-STUDENTS, TOPICS, EACH = 240, ("algebra", "geometry"), 20
+STUDENTS, TOPICS, EACH = 27, ("algebra", "geometry"), 10
 
 
 def make(path: Path) -> None:
-    """Write the file: a row per answer, 1 for right and 0 for wrong."""
+    """Write the file: 1 for right, 0 for wrong, nothing for not answered."""
     rng = np.random.default_rng(0)
     items = len(TOPICS) * EACH
     ability = rng.normal(size=(STUDENTS, 2)) @ [[1.0, 0.6], [0.0, 0.8]]
@@ -29,16 +30,19 @@ def make(path: Path) -> None:
     easiness = 0.3 + 1.1 * rng.normal(size=items)
     logit = slope * np.repeat(ability, EACH, axis=1) + easiness
     right = rng.random(logit.shape) < 1 / (1 + np.exp(-logit))
-    answers = rng.integers(8, 37, STUDENTS)
+    answers = rng.integers(5, items + 1, STUDENTS)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["student", "question", "right"])
+        topics = np.repeat(TOPICS, EACH)
+        names = [f"Q{n:02} {topic}" for n, topic in enumerate(topics, start=1)]
+        writer.writerow(["student", *names, "total"])
         for student in range(STUDENTS):
-            for item in np.sort(rng.permutation(items)[: answers[student]]):
-                question = f"{TOPICS[item // EACH]} {item % EACH + 1:02}"
-                writer.writerow(
-                    [f"S{student + 1:03}", question, int(right[student, item])]
-                )
+            answered = np.isin(
+                np.arange(items), rng.permutation(items)[: answers[student]]
+            )
+            cells = np.where(answered, right[student].astype(int), "")
+            total = int(right[student][answered].sum())
+            writer.writerow([f"S{student + 1:02}", *cells, total])
 
 
 if __name__ == "__main__":

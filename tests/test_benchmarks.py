@@ -14,6 +14,7 @@ from benchmarks.bandits import SETTINGS
 from benchmarks.ppo_ablation import values_clipped
 from benchmarks.tutor import crowd, gains_of_learned, load_policies
 from refimpl.baselines import play
+from refimpl.context.weights import WEIGHTS
 from refimpl.envs import AdaptiveTest
 from refimpl.envs.knowledge import MEDIAN
 from refimpl.envs.two_state import TwoStateVectorEnv
@@ -473,18 +474,38 @@ def test_classroom_tells_which_notebook_failed(tmp_path):
         classroom.measure(tmp_path / "broken.ipynb")
 
 
+def test_in_context(tmp_path):
+    short = ["--share", 0.001, "--seeds", 1, "--sizes", 50, 0]
+    run("benchmarks.in_context", *short, "--parts", tmp_path, "--out", tmp_path)
+    names = [f"in_context_{n}.csv" for n in ("frequencies", "habits", "waves")]
+    assert sorted(path.name for path in tmp_path.glob("*.csv")) == names
+    for name in names:
+        made, committed = made_and_committed(tmp_path, name)
+        assert [*made] == [*committed]
+        if name == names[0]:
+            continue
+        fitted = ["Gaussian process", "hierarchical", "ridge"]
+        made, committed = (
+            t[t["method"].isin(fitted) & (t["tasks"] == 50)].set_index("method")
+            for t in (made, committed)
+        )
+        # One seed beside three, of models that are fitted and not trained.
+        assert (made["mean"] / committed["mean"]).between(0.7, 1.4).all()
+    assert len([*tmp_path.glob("*.npz")]) == 26  # finished runs are kept
+
+
 def test_class_model(tmp_path):
     short = ["--iterations", 3, "--classes", 40, "--parts", tmp_path]
     run("benchmarks.class_model", *short, "--out", tmp_path)
     made, committed = (
-        load_tensors(path / "class_model.safetensors") for path in (tmp_path, RESULTS)
+        load_tensors(path) for path in (tmp_path / WEIGHTS.name, WEIGHTS)
     )
     shapes = [
         {n: t.shape for n, t in tensors.items()} for tensors, _ in (made, committed)
     ]
     assert shapes[0] == shapes[1]
     assert committed[1]["iterations"] == 46_000
-    assert (RESULTS / "class_model.safetensors").stat().st_size < 500_000
+    assert WEIGHTS.stat().st_size < 500_000
     # A finished run is found finished, and gives the same weights again.
     again = tmp_path / "again.safetensors"
     run("benchmarks.class_model", *short, "--out", again)
@@ -492,15 +513,53 @@ def test_class_model(tmp_path):
         assert tensor.equal(made[0][name]), name
 
 
-def test_in_context(tmp_path):
-    short = ["--share", 0.001, "--seeds", 1, "--sizes", 50, "--families", "habits"]
-    run("benchmarks.in_context", *short, "--parts", tmp_path, "--out", tmp_path)
-    made, committed = made_and_committed(tmp_path, "in_context_habits.csv")
+def test_class_rivals(tmp_path):
+    run("benchmarks.class_rivals", "--rounds", 1, "--draws", 5, "--out", tmp_path)
+    made, committed = made_and_committed(tmp_path, "class_priors.csv")
+    place = ["run", "model", "setting"]
+    pd.testing.assert_frame_equal(made[place], committed[place])
+
+
+def test_classes(tmp_path):
+    """Two classes of three sets: all that the committed table compares."""
+    short = ["--classes", 2, "--draws", 10, "--only", "verbal", "points", "made 2PL"]
+    run("benchmarks.classes", *short, "--parts", tmp_path, "--out", tmp_path)
+    made, committed = made_and_committed(tmp_path, "classes.csv")
     assert [*made] == [*committed]
-    fitted = ["hierarchical", "ridge"]  # one seed beside three
-    made, committed = (
-        t[t["method"].isin(fitted) & (t["tasks"] == 50)].set_index("method")
-        for t in (made, committed)
-    )
-    assert (made["mean"] / committed["mean"]).between(0.7, 1.4).all()
-    assert len([*tmp_path.glob("*.npz")]) == 11  # finished runs are kept
+    for name, own in made.groupby("set"):
+        there = committed[committed["set"] == name]
+        assert set(own["method"]) == set(there["method"]), name
+    assert made["log_loss"].between(0.3, 2.5).all()
+
+
+def test_class_limits(tmp_path):
+    run("benchmarks.class_limits", "--classes", 4, "--out", tmp_path)
+    for name, key in (
+        ("class_coverage.csv", ["source", "students", "items", "known"]),
+        ("class_breaks.csv", ["classes"]),
+    ):
+        made, committed = made_and_committed(tmp_path, name)
+        assert [*made] == [*committed]
+        pd.testing.assert_frame_equal(made[key], committed[key])
+
+
+def test_class_breadth(tmp_path):
+    short = ["--ladder", 1, 2, "--classes", 2, "--held", 20, "--parts", tmp_path]
+    run("benchmarks.class_breadth", *short, "--out", tmp_path)
+    made, committed = made_and_committed(tmp_path, "class_breadth.csv")
+    assert [*made] == [*committed]
+    assert set(made["run"]) == set(committed["run"])
+    base = made[made["run"] == "everything"]
+    assert (base["gap"] == 0).all()
+    assert set(committed["iterations"]) == {200, 800, 3200}
+
+
+def test_own_class(tmp_path):
+    """Two classes of each kind: all that the committed tables compare."""
+    short = ["--share", 0.01, "--parts", tmp_path, "--out", tmp_path]
+    run("benchmarks.own_class", *short)
+    for name, key in (("choice", "way"), ("intervals", "model"), ("asking", "rule")):
+        made, committed = made_and_committed(tmp_path, f"own_class_{name}.csv")
+        assert [*made] == [*committed]
+        assert set(made[key]) <= set(committed[key])
+    assert len([*tmp_path.glob("*.npz")]) == 6  # finished parts are kept

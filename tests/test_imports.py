@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "context": {"maml", "tasks"},
     "figures": set(),
     "students": {"maml", "tasks"},
-    "own_class": {"figures", "maml", "students", "tasks"},
+    "own_class": {"baselines", "context", "maml", "students", "tasks"},
 }
 
 

@@ -8,6 +8,7 @@ from refimpl.context.in_context import (
 )
 from refimpl.context.intervals import calibrate
 from refimpl.context.surprises import surprise
+from refimpl.context.weights import trained_class_model
 
 __all__ = [
     "ClassModel",
@@ -18,4 +19,5 @@ __all__ = [
     "predict_in_context",
     "read_class",
     "surprise",
+    "trained_class_model",
 ]

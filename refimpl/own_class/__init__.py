@@ -1,37 +1,29 @@
-"""A teacher's own class: forecasts from any model, intervals, items worth asking next.
+"""A teacher's own class: forecasts, intervals, and which items to ask next."""
 
-A *predictor* is any function from a TaskBatch to predictions [M, Q, 1].
-"""
-
-from refimpl.own_class.asking import ask_on, worth_asking
-from refimpl.own_class.intervals import Width, calibrate, conformal, mastery
-from refimpl.own_class.model import meta_learned
-from refimpl.own_class.page import SIZE, Report, draw_page, save_page
-from refimpl.own_class.tables import (
-    draw_known,
-    hide,
-    mean_errors,
-    reveal,
-    score_table,
-    student_losses,
-)
+from refimpl.own_class.asking import to_ask, worth_asking
+from refimpl.own_class.choosing import one_standard_error, student_losses, tried
+from refimpl.own_class.intervals import conformal, cv_plus, mastery
+from refimpl.own_class.look import Findings, look
+from refimpl.own_class.page import ClassReport, Student
+from refimpl.own_class.reading import ClassReader
+from refimpl.own_class.report import class_report
+from refimpl.own_class.rivals import FittedReader, readers
 
 __all__ = [
-    "SIZE",
-    "Report",
-    "Width",
-    "ask_on",
-    "calibrate",
+    "ClassReader",
+    "ClassReport",
+    "Findings",
+    "FittedReader",
+    "Student",
+    "class_report",
     "conformal",
-    "draw_known",
-    "draw_page",
-    "hide",
+    "cv_plus",
+    "look",
     "mastery",
-    "mean_errors",
-    "meta_learned",
-    "reveal",
-    "save_page",
-    "score_table",
+    "one_standard_error",
+    "readers",
     "student_losses",
+    "to_ask",
+    "tried",
     "worth_asking",
 ]

@@ -4,69 +4,54 @@ from __future__ import annotations
 
 import numpy as np
 
-from refimpl.own_class.tables import reveal
-from refimpl.tasks import Predictor
+from refimpl.own_class.rivals import Reader
+
+TELLS = 1.1  # times the middling item's worth, or the answers so far cannot tell
 
 
 def worth_asking(
-    predictor: Predictor,
-    scores: np.ndarray,
-    items: np.ndarray,
-    noise: float | None = None,
+    reader: Reader, student: int, scores: np.ndarray, noise: float | None = None
 ) -> np.ndarray:
-    """How much the answer to each of ``items`` would move the forecasts: [len(items)].
+    """How much each open answer of a student would move the other forecasts: [J].
 
-    ``scores`` [J] are one student's, ``predictor`` forecasts. For an item that has
-    probability p of a right answer, both answers are tried, and the squared change of
-    the forecasts of all *other* unanswered items is summed:
+    ``scores`` [J] are those of the ``student``, as a place in the class of ``reader``.
+    Where an answer is open and the reader expects it to be right with probability p,
+    both answers are tried, and the squared change of the forecasts of all *other* open
+    answers is summed:
 
         worth_j = sum_y P(y) sum_i (p_i after y - p_i now)^2.
 
-    For numeric scores ``noise`` is the standard deviation of a score around its
-    forecast: y is then the forecast plus or minus it, each with probability 1/2.
+    Known answers are worth NaN. For points ``noise`` is the standard deviation of a
+    score around its forecast: y is then the forecast plus or minus it, each with
+    probability 1/2.
     """
+    items = np.flatnonzero(np.isnan(scores))
+    worth = np.full(len(scores), np.nan)
     if len(items) == 0:
-        return np.zeros(0)
-    now = predictor(reveal(scores[None], ~np.isnan(scores[None])))[0, :, 0]
+        return worth
+    now = reader.after(student, scores[None])[0]
     p = now[items]
-    answers, weights = np.array([0 * p, 0 * p + 1]), np.array([1 - p, p]).clip(0, 1)
+    answers, weights = np.array([0 * p, 0 * p + 1]), np.array([1 - p, p])
     if noise is not None:
-        answers, weights = np.array([p - noise, p + noise]), np.full((2, len(p)), 0.5)
-    asked = np.tile(scores, (2, len(items), 1))
-    asked[:, np.arange(len(items)), items] = answers
-    flat = asked.reshape(-1, len(scores))
-    after = predictor(reveal(flat, ~np.isnan(flat)))[..., 0].reshape(asked.shape)
-    return (weights * ((after - now) ** 2 * np.isnan(asked)).sum(axis=2)).sum(axis=0)
+        answers = np.array([p - noise, p + noise]).clip(0, 1)
+        weights = np.full((2, len(p)), 0.5)
+    rows = np.tile(scores, (2, len(items), 1))
+    rows[:, np.arange(len(items)), items] = answers
+    after = reader.after(student, rows.reshape(-1, len(scores))).reshape(rows.shape)
+    moved = ((after - now) ** 2 * np.isnan(rows)).sum(axis=2)
+    worth[items] = (weights * moved).sum(axis=0)
+    return worth
 
 
-def ask_on(
-    predictor: Predictor,
-    scores: np.ndarray,
-    known: np.ndarray,
-    pool: np.ndarray,
-    rounds: int,
-    rng: np.random.Generator | None = None,
-) -> np.ndarray:
-    """What is known, a mask [M, J], after ``rounds`` more items of ``pool`` were asked.
+def to_ask(worth: np.ndarray, most: int = 3) -> list[int]:
+    """At ``most`` so many items of most ``worth`` [J]; none if they do not stand out.
 
-    One at a time, each the one most :func:`worth_asking`, given the answers so far;
-    with ``rng`` one at random. ``scores`` [M, J] are right or wrong, ``known`` [M, J]
-    is the mask to begin with; of ``pool`` [M, J] only answered items can be asked.
-    ``predictor`` says what is to be expected. Raises a ValueError if a student has
-    fewer items left than ``rounds``.
+    Where the model knows no difference between items, their worths differ by rounding,
+    or not at all: the best must be worth a tenth more than the middling one.
     """
-    known = known.copy()
-    for own, mask, allowed in zip(scores, known, pool, strict=True):
-        for _ in range(rounds):
-            left = np.flatnonzero(allowed & ~mask & ~np.isnan(own))
-            if not left.size:
-                raise ValueError(
-                    f"rounds: expected fewer than {rounds}: no item is left"
-                )
-            if rng is None:
-                so_far = np.where(mask, own, np.nan)
-                best = worth_asking(predictor, so_far, left).argmax()
-            else:
-                best = rng.integers(len(left))
-            mask[left[best]] = True
-    return known
+    if most < 1 or not np.isfinite(worth).sum() > 1:
+        return [int(j) for j in np.flatnonzero(np.isfinite(worth))][:most]
+    if not np.nanmax(worth) > TELLS * max(np.nanmedian(worth), 1e-12):
+        return []
+    order = np.argsort(-worth, kind="stable")
+    return [int(j) for j in order[:most] if np.isfinite(worth[j])]

@@ -1,4 +1,4 @@
-"""Chapter B on another file: only its settings are changed, and nobody is named."""
+"""Chapter B and the command on other files: nobody is named, and both say the same."""
 
 import csv
 import re
@@ -11,13 +11,12 @@ import pandas as pd
 import pytest
 import torch
 
+from refimpl.own_class.__main__ import main
+
 ROOT = Path(__file__).parents[2]
 CHAPTER = ROOT / "notebooks" / "B_your_own_class.ipynb"
-
-
-def run(source, names):
-    exec(compile(source, "chapter B", "exec"), names)
-    plt.close("all")
+EXPORTS = Path(__file__).parent / "exports"
+PRIVATE = ("Secretname", "Zoë", "Privateremark")
 
 
 def sources():
@@ -25,37 +24,19 @@ def sources():
     return [cell.source for cell in cells if cell.cell_type == "code"]
 
 
-@pytest.fixture(scope="module")
-def sat():
-    """What the cell about another test leaves: it stands on the imports alone."""
-    names = {}
-    first, *others = sources()
-    (own,) = (source for source in others if source.startswith("sat = "))
-    with plt.rc_context():
-        run(first, names)
-        run(own, names)
-    return names
-
-
 @pytest.fixture
-def execute(monkeypatch, sat):
+def execute(monkeypatch):
     """Run the whole chapter; what holds for its own example alone, it skips."""
     monkeypatch.chdir(CHAPTER.parent)
     threads, style = torch.get_num_threads(), plt.rcParams.copy()
     plt.switch_backend("agg")
 
-    def execute(settings, pages=None):
+    def execute(settings):
         names = {}
         for source in sources():
-            if source.startswith("sat = "):
-                names.update(sat)
-                continue
-            if source.startswith("path = "):
-                source = settings
-            if source.startswith("if pages is not None") and pages is not None:
-                # Two pages stand for all: a page takes about a second.
-                source = source.replace("range(len(everyone))", f"range({pages})")
-            run(source, names)
+            own = settings if source.startswith("path = ") else source
+            exec(compile(own, "chapter B", "exec"), names)
+            plt.close("all")
         assert not names["example"]
         return names
 
@@ -64,15 +45,14 @@ def execute(monkeypatch, sat):
     plt.rcParams.update(style)
 
 
-def export(path, students, items, scores, separator=",", share=0.5):
-    """A long table with gaps; some students have too few answers."""
+def export(path, students, items, scores, share=0.5):
+    """A long table with gaps, semicolons and decimal commas."""
     rng = np.random.default_rng(7)
     logit = rng.normal(size=(students, 1)) + rng.normal(size=items)
     there = rng.random(logit.shape) < share
-    there[:3] = False
-    there[:3, :4] = True
+    there[:, 0] = True
     with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file, delimiter=separator)
+        writer = csv.writer(file, delimiter=";")
         writer.writerow(["Name", "Task", "Points", "Remark"])
         for i, j in rng.permutation(np.argwhere(there)):
             score = scores(logit[i, j], rng)
@@ -85,74 +65,92 @@ def points(logit, rng):
     return str(np.clip(np.round(2 * raw) / 2, 0, 10)).replace(".", ",")
 
 
-@pytest.mark.filterwarnings("ignore:left out")
-def test_a_real_export_of_points(tmp_path, execute, capsys):
-    path, pages = tmp_path / "export.csv", tmp_path / "pages"
-    export(path, 400, 300, points, ";")
-    columns = {"student": "Name", "item": "Task", "score": "Points"}
-    settings = f"path = {str(path)!r}\ncolumns = {columns}\npages = {str(pages)!r}"
-    names = execute(settings, pages=2)
+def right(logit, rng):
+    return int(rng.random() < 1 / (1 + np.exp(-logit)))
 
+
+@pytest.mark.filterwarnings("ignore")
+def test_points_of_a_class(tmp_path, execute, capsys):
+    path, page = tmp_path / "export.csv", tmp_path / "report.html"
+    export(path, 30, 25, points)
+    columns = {"student": "Name", "item": "Task", "score": "Points", "maximum": 10}
+    names = execute(f"path = {str(path)!r}\ncolumns = {columns}\npage = {str(page)!r}")
     assert not names["tasks"].binary
-    assert names["tasks"].left_out == {"students": 3, "answers": 12}
-    report = names["report"]
-    assert len(report) == 397
-    inside = (report["from"] <= report["mastery"]) & (report["mastery"] <= report["to"])
+    table = names["table"]
+    assert len(table) == 30
+    inside = (table["from"] <= table["mean"]) & (table["mean"] <= table["to"])
     assert inside.all()
-    assert report["mastery"].between(0, 10).all()
-    assert names["seen"][names["chosen"]].mean() < names["seen"]["item mean"].mean()
-    assert names["check"]["inside"].between(0.6, 0.95).all()
-    # About half is open, the level is known to some tenths of ten points.
-    assert (report["to"] - report["from"]).between(0.01, 1.0).all()
-    for i in (0, 5, 396):
-        assert np.isnan(names["everyone"][i, names["next_items"](i)]).all()
-        assert len({*names["next_items"](i)}) == 3
-
-    # Nobody is named: not in a page or its name, not in what is printed.
-    made = sorted(pages.iterdir())
-    rows = {int(re.fullmatch(r"row_(\d+)\.png", page.name)[1]) for page in made}
-    assert rows == {*report.index} & rows
-    assert len(rows) == 2
-    shown = capsys.readouterr().out + str(report) + str(names["page_of"](0))
-    for private in ("Secretname", "Zoë", "Privateremark"):
+    assert table["mean"].between(0, 1).all()
+    shown = capsys.readouterr().out + str(table) + page.read_text(encoding="utf-8")
+    for private in PRIVATE:
         assert private not in shown
-        assert all(private.encode() not in page.read_bytes() for page in made)
         kept = (n for n in names.values() if isinstance(n, list | dict | pd.DataFrame))
         assert all(private not in str(value) for value in kept)
+    assert "$T_3" in page.read_text(encoding="utf-8")
 
 
-@pytest.mark.filterwarnings("ignore:left out")
-def test_one_class_of_thirty(tmp_path, execute):
-    """Few students: it still runs, and its intervals are wide, not wrong."""
-    path = tmp_path / "class.csv"
-    export(path, 30, 20, lambda z, rng: int(rng.random() < 1 / (1 + np.exp(-z))))
+@pytest.mark.filterwarnings("ignore")
+def test_a_short_quiz_that_most_have_completed(tmp_path, execute):
+    path = tmp_path / "quiz.csv"
+    export(path, 9, 6, right, share=0.9)
     columns = {"student": "Name", "item": "Task", "score": "Points"}
-    names = execute(f"path = {str(path)!r}\ncolumns = {columns}\npages = None")
-    report = names["report"]
-    assert len(report) == 27
-    assert (report["from"] <= report["to"]).all()
-    assert report[["from", "mastery", "to"]].stack().between(0, 1).all()
-    assert report["new"].sum() == len(names["test"])
-
-
-@pytest.mark.filterwarnings("ignore:left out")
-def test_a_short_quiz_that_most_have_completed(tmp_path, execute, capsys):
-    """Nothing is left to ask of most, and nobody has five answers and five others."""
-    path, pages = tmp_path / "quiz.csv", tmp_path / "pages"
-
-    def right(logit, rng):
-        return int(rng.random() < 1 / (1 + np.exp(-logit)))
-
-    export(path, 60, 9, right, share=0.95)
-    columns = {"student": "Name", "item": "Task", "score": "Points"}
-    settings = f"path = {str(path)!r}\ncolumns = {columns}\npages = {str(pages)!r}"
-    names = execute(settings, pages=3)
-    assert "no interval" in capsys.readouterr().out
-    report = names["report"]
-    complete = report["known"] == 9
+    names = execute(f"path = {str(path)!r}\ncolumns = {columns}\npage = None")
+    complete = names["table"]["answered"] == 6
     assert complete.mean() > 0.5
-    assert (report["from"] == report["to"])[complete].all()
-    # Without a calibration an interval goes as far as the open answers can.
-    width = (report["to"] - report["from"])[~complete]
-    np.testing.assert_allclose(width, (9 - report["known"][~complete]) / 9, atol=1e-6)
-    assert len([*pages.iterdir()]) == 3
+    own = names["table"][complete]
+    assert (own["from"] == own["to"]).all()
+    told = [s.describe(names["made"].items) for s in names["made"].students]
+    assert sum("Nothing is left to forecast" in t for t in told) == complete.sum()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_command_writes_what_the_chapter_makes(tmp_path, execute, capsys):
+    path, page = tmp_path / "class.csv", tmp_path / "page.html"
+    export(path, 12, 10, right)
+    told = ["--student", "Name", "--item", "Task", "--score", "Points"]
+    assert main([str(path), *told]) == 0
+    columns = {"student": "Name", "item": "Task", "score": "Points"}
+    execute(f"path = {str(path)!r}\ncolumns = {columns}\npage = {str(page)!r}")
+    texts = [
+        re.sub(r"<(title|h1)>[^<]*", "", file.read_text(encoding="utf-8"))
+        for file in (tmp_path / "class.html", page)
+    ]
+    assert texts[0] == texts[1]
+    # It refuses to overwrite, and says so in one line; nothing shows a name.
+    assert main([str(path), *told]) == 1
+    shown = capsys.readouterr()
+    assert "out: expected a new file" in shown.err
+    assert not any(private in shown.out + shown.err for private in PRIVATE)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("canvas.csv", ["--student", "Student"]),
+        ("moodle_de.csv", ["--student", "ID-Nummer", "--maximum", "10"]),
+        ("class.xlsx", ["--student", "Pupil", "--maximum", "10"]),
+        ("gradescope.csv", ["--student", "SID"]),
+        ("irw.csv", ["--student", "id"]),
+    ],
+)
+def test_the_command_reads_what_programs_export(tmp_path, file, words):
+    out = tmp_path / "report.html"
+    assert main([str(EXPORTS / file), *words, "--out", str(out)]) == 0
+    assert "What was read" in out.read_text(encoding="utf-8")
+
+
+def test_the_command_without_a_student_says_what_it_sees(capsys):
+    assert main([str(EXPORTS / "canvas.csv")]) == 2
+    shown = capsys.readouterr().out
+    assert "The call to copy" in shown
+    assert "--student" in shown
+    assert not (EXPORTS / "canvas.html").exists()
+
+
+def test_the_command_tells_what_is_wrong_in_one_line(tmp_path, capsys):
+    assert main([str(tmp_path / "nothing.csv"), "--student", "Name"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    letters = EXPORTS / "moodle_letter.csv"
+    assert main([str(letters), "--student", "ID number"]) == 1
+    assert "letters" in capsys.readouterr().err
