@@ -76,7 +76,7 @@ def asking_losses(
     for t in range(questions):
         step = choose(network, state, allowed, None if noise is None else noise[t])
         asked, state = asked + step, state + step * (2 * correct - 1)
-        allowed = allowed * (1 - step.detach())
+        allowed = allowed * (step.detach() < 0.5)
         p = posterior_means(asked, correct, logs, log_prior)
         each = -torch.where(correct == 1, p, 1 - p).log()
         losses.append((each * target).sum(dim=1) / target.sum(dim=1))
