@@ -10,14 +10,19 @@ left out and why. Nothing leaves the machine, and no file is overwritten.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+import warnings
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from refimpl.own_class.look import look
 from refimpl.own_class.report import class_report
 from refimpl.tasks import GradebookTasks
+
+HINT = "Here a word such as maximum=10 is typed as --maximum 10."
 
 
 def words() -> argparse.ArgumentParser:
@@ -35,7 +40,7 @@ def words() -> argparse.ArgumentParser:
     add("--time", help="likewise: the column that orders answers")
     add("--items", nargs="+", help="columns that are items, or one pattern: 'Q*'")
     add("--ignore", nargs="+", help="columns that are none")
-    add("--maximum", type=number, help="points at most, or the row that says so")
+    add("--maximum", type=maximum, help="points at most, or the row that says so")
     add("--key", help="the row that holds the right answers")
     add("--attempts", choices=["first", "last", "best"], help="of repeated answers")
     add("--gaps", nargs="+", help="words that stand for a gap")
@@ -45,10 +50,10 @@ def words() -> argparse.ArgumentParser:
     return parser
 
 
-def number(text: str) -> float | str:
-    """``text`` as a number, or else a row's label."""
+def maximum(text: str) -> Any:
+    """``text`` as a number, as JSON such as {"Q1": 5, "Q2": 10}, or a row's label."""
     try:
-        return float(text)
+        return json.loads(text)
     except ValueError:
         return text
 
@@ -65,26 +70,37 @@ def arguments(given: argparse.Namespace) -> dict:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command on ``argv``; its exit status. Errors are told in one line."""
+    """Run the command on ``argv``; its exit status. Errors are told in a line."""
     given = words().parse_args(argv)
     try:
-        told = arguments(given)
-        least = told.pop("min_answers")
-        print(look(given.file, **told))
-        if given.student is None:
-            print("To get a report, name the student's column: --student NAME")
-            return 2
-        out = given.out or given.file.with_suffix(".html")
-        if out.exists():
-            raise FileExistsError(f"out: expected a new file, {out} exists already")
-        tasks = GradebookTasks(given.file, min_answers=least, **told)
-        made = class_report(
-            tasks.table(), tasks.items, tasks.rows, tasks.notes, progress=tqdm
-        )
-        made.save(out, f"Report about {given.file.name}")
-    except (OSError, TypeError, ValueError) as problem:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # look and the page say it
+            return run(given)
+    except OSError as problem:
         print(problem, file=sys.stderr)
-        return 1
+    except (TypeError, ValueError) as problem:
+        print(f"{problem}\n{HINT}", file=sys.stderr)
+    return 1
+
+
+def run(given: argparse.Namespace) -> int:
+    """Look, and write the report that ``given`` asks for; the exit status."""
+    told = arguments(given)
+    least = told.pop("min_answers")
+    print(look(given.file, **told))
+    if given.student is None:
+        print("To get a report, name the student's column: --student NAME")
+        return 2
+    out = given.out or given.file.with_suffix(".html")
+    if out.exists():
+        raise FileExistsError(
+            f"out: expected a new file, {out} exists; delete it, or name another"
+        )
+    tasks = GradebookTasks(given.file, min_answers=least, **told)
+    made = class_report(
+        tasks.table(), tasks.items, tasks.rows, tasks.notes, progress=tqdm
+    )
+    made.save(out, f"Report about {given.file.name}")
     print(f"written: {out}")
     return 0
 

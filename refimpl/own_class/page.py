@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -57,6 +58,15 @@ class Student:
         return f"{told}. {expected}. {asks}."
 
 
+class Item(NamedTuple):
+    """How an item, of this ``name``, went in the class."""
+
+    name: str
+    answered: int  #: by how many students
+    mean: float  #: of their scores
+    expected: float  #: the mean of all students, answered or forecast
+
+
 @dataclass(frozen=True, eq=False)
 class ClassReport:
     """What is to be said of a class, made by ``class_report``."""
@@ -67,6 +77,17 @@ class ClassReport:
     chosen: str  #: the model
     intervals: str  #: where they come from; empty if there are none
     notes: list[str] = field(default_factory=list)  #: what was read and left out, why
+
+    def item_rows(self) -> list[Item]:
+        """The items, the hardest for this class first."""
+        scores = np.stack([s.scores for s in self.students])
+        expected = np.stack([s.forecast for s in self.students]).mean(axis=0)
+        answered = (~np.isnan(scores)).sum(axis=0)
+        means = np.nansum(scores, axis=0) / np.maximum(answered, 1)
+        return [
+            Item(self.items[j], int(answered[j]), float(means[j]), float(expected[j]))
+            for j in np.argsort(expected, kind="stable")
+        ]
 
     def html(self, title: str = "Report about a class") -> str:
         """One page, headed ``title``, that needs no other file, nor a network."""

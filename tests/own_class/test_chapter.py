@@ -1,6 +1,7 @@
 """Chapter B and the command on other files: nobody is named, and both say the same."""
 
 import csv
+import json
 import re
 from pathlib import Path
 
@@ -148,9 +149,21 @@ def test_the_command_without_a_student_says_what_it_sees(capsys):
     assert not (EXPORTS / "canvas.html").exists()
 
 
+def test_maxima_of_single_items_can_be_typed(tmp_path):
+    words = ["--student", "Pupil", "--maximum"]
+    maxima = {f"Question {n}": 10 for n in range(1, 15)}
+    for n, told in enumerate(("10", json.dumps(maxima))):
+        out = ["--out", str(tmp_path / f"{n}.html")]
+        assert main([str(EXPORTS / "class.xlsx"), *words, told, *out]) == 0
+    pages = [p.read_text(encoding="utf-8") for p in tmp_path.glob("*.html")]
+    assert pages[0] == pages[1]
+
+
 def test_the_command_tells_what_is_wrong_in_one_line(tmp_path, capsys):
     assert main([str(tmp_path / "nothing.csv"), "--student", "Name"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
     letters = EXPORTS / "moodle_letter.csv"
     assert main([str(letters), "--student", "ID number"]) == 1
-    assert "letters" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "letters" in told
+    assert "--maximum 10" in told

@@ -91,6 +91,25 @@ def test_every_student_is_there_once_in_the_files_order(made):
     assert made.chosen in made.losses
 
 
+def test_the_hardest_items_come_first_and_their_means_are_those_of_the_table(made):
+    rows = made.item_rows()
+    expected = [row.expected for row in rows]
+    assert expected == sorted(expected)
+    table = scores()
+    for row in rows:
+        own = table[:, ITEMS.index(row.name)]
+        assert row.answered == (~np.isnan(own)).sum()
+        assert abs(row.mean - np.nanmean(own)) < 1e-6
+
+
+def test_a_complete_class_is_said_to_leave_nothing_to_forecast():
+    table = np.nan_to_num(scores())
+    page = class_report(table, ITEMS, range(2, 14)).html()
+    assert "Nothing is left to forecast" in page
+    assert page.count("<td>complete</td>") == 12
+    assert "four in five" in page
+
+
 def test_the_page_is_whole_and_needs_nothing_else(made):
     page = made.html("A class & its report")
     text = Text(page)
