@@ -25,7 +25,10 @@ Draw = Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def asking_network(items: int, *, width: int = 128, seed: int) -> nn.Sequential:
-    """From answers so far [N, J], 1 right, -1 wrong, 0 not asked, to logits [N, J]."""
+    """From answers so far [N, J], 1 right, -1 wrong, 0 not asked, to logits [N, J].
+
+    J is ``items``, ``width`` the size of both hidden layers.
+    """
     return mlp(items, width, width, items, activation=nn.Tanh, seed=seed)
 
 
@@ -70,7 +73,7 @@ def asking_losses(
 ) -> Tensor:
     """The log-loss on the target after 1, ..., T = ``questions`` answers: [T, N].
 
-    ``noise`` [T, N, J] is Gumbel's, to explore; without it the likeliest is asked.
+    Of the questions that ``network`` asks. ``noise`` [T, N, J] is Gumbel's, to explore; without it the likeliest is asked.
     """
     asked, state, losses = torch.zeros_like(correct), torch.zeros_like(correct), []
     for t in range(questions):
@@ -97,8 +100,8 @@ def learn_to_ask(
     """Train ``network`` in place; the mean losses of the ``iterations``.
 
     ``draw`` gives one iteration's ``correct``, ``allowed`` and ``target`` [N, J]. The
-    mean over students and over the ``questions`` is minimized by Adam, whose rate falls
-    to 0 by a half cosine. Raises a FloatingPointError if it is not finite.
+    mean over students and over the ``questions`` is minimized by Adam, whose
+    ``learning_rate`` falls to 0 by a half cosine. Raises a FloatingPointError if it is not finite.
     """
     torch_logs, prior = (torch.as_tensor(a).float() for a in (logs, log_prior))
     optimizer = torch.optim.Adam(network.parameters(), learning_rate)

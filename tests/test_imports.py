@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "context": {"maml", "tasks"},
     "figures": set(),
     "students": {"maml", "tasks"},
+    "asking": {"maml"},
     "own_class": {"baselines", "context", "maml", "students", "tasks"},
 }
 
