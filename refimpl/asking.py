@@ -73,7 +73,8 @@ def asking_losses(
 ) -> Tensor:
     """The log-loss on the target after 1, ..., T = ``questions`` answers: [T, N].
 
-    Of the questions that ``network`` asks. ``noise`` [T, N, J] is Gumbel's, to explore; without it the likeliest is asked.
+    Of the questions that ``network`` asks. ``noise`` [T, N, J] is Gumbel's, to explore;
+    without it the likeliest is asked.
     """
     asked, state, losses = torch.zeros_like(correct), torch.zeros_like(correct), []
     for t in range(questions):
@@ -101,7 +102,8 @@ def learn_to_ask(
 
     ``draw`` gives one iteration's ``correct``, ``allowed`` and ``target`` [N, J]. The
     mean over students and over the ``questions`` is minimized by Adam, whose
-    ``learning_rate`` falls to 0 by a half cosine. Raises a FloatingPointError if it is not finite.
+    ``learning_rate`` falls to 0 by a half cosine. Raises a FloatingPointError if it is
+    not finite.
     """
     torch_logs, prior = (torch.as_tensor(a).float() for a in (logs, log_prior))
     optimizer = torch.optim.Adam(network.parameters(), learning_rate)
@@ -109,11 +111,11 @@ def learn_to_ask(
     history = []
     for i in range(iterations):
         rng = np.random.default_rng([seed, i])
-        arrays = [torch.as_tensor(a).float() for a in draw(rng)]
-        gumbel = rng.gumbel(size=(questions, *arrays[0].shape))
+        correct, allowed, target = (torch.as_tensor(a).float() for a in draw(rng))
+        gumbel = rng.gumbel(size=(questions, *correct.shape))
         noise = torch.as_tensor(gumbel).float()
         loss = asking_losses(
-            network, *arrays, torch_logs, prior, questions, noise
+            network, correct, allowed, target, torch_logs, prior, questions, noise
         ).mean()
         if not loss.isfinite():
             raise FloatingPointError(f"iteration {i}: the loss is {loss.item()}")
