@@ -175,7 +175,7 @@ def stopping(envs: AdaptiveTest, model: Posterior, people: np.ndarray) -> list[d
     return rows
 
 
-def ppo_rules(envs: AdaptiveTest, out: Path) -> dict[int, Callable]:
+def ppo_rules(envs: AdaptiveTest) -> dict[int, Callable]:
     """The stored policies of benchmarks.adaptive_test."""
     from benchmarks.adaptive_test import greedy, load_policy
 
@@ -206,7 +206,7 @@ def main(seeds: int, iterations: int, people: int, out: Path) -> None:
         rules: dict[str, dict[int, Callable]] = {"random": {0: at_random()}}
         if test == "SAT":
             rules["maximum information"] = {0: maximum_information(model)}
-            rules["PPO"] = ppo_rules(envs, out)
+            rules["PPO"] = ppo_rules(envs)
         else:
             rules["largest determinant"] = {0: largest_determinant(model)}
         rules["look-ahead"] = {0: look_ahead(model, chunk=100)}

@@ -36,7 +36,9 @@ from refimpl.baselines import item_mean, item_response, shrunken_student_mean
 from refimpl.baselines.item_fit import ItemPriors
 from refimpl.context import ClassModel, read_class, trained_class_model
 from refimpl.context.weights import WEIGHTS
-from refimpl.tasks import ResponseTasks, TaskBatch
+from refimpl.own_class import FittedReader
+from refimpl.own_class.rivals import on_items
+from refimpl.tasks import Predictor, ResponseTasks, TaskBatch
 from refimpl.tasks.class_batch import class_batch
 from refimpl.tasks.classes import WORLDS, item_split
 
@@ -145,30 +147,15 @@ def sets(classes: int, tests: Path | None) -> dict[str, Classes]:
 
 
 def one_by_one(
-    learn: Callable[[TaskBatch, int], Callable[[TaskBatch], np.ndarray]],
+    learn: Callable[[TaskBatch, int], Predictor],
 ) -> Callable[[Classes], np.ndarray]:
     """A rival of chapter 6.1, fitted to each class's known answers alone."""
 
     def forecast(classes: Classes) -> np.ndarray:
-        made, items = [], classes.answers.shape[2]
-        for m in range(len(classes.answers)):
-            answers, known = classes.answers[m], classes.known[m]
-            batch = students_of(answers, known)
-            empty = batch.map(np.copy)
-            empty.query_mask[:] = 0  # what is asked is no example to learn from
-            made.append(learn(empty, items)(batch)[..., 0])
-        return np.stack(made)
+        tables = np.where(classes.known, classes.answers, np.nan)
+        return np.stack([FittedReader(on_items(learn), t).forecast for t in tables])
 
     return forecast
-
-
-def students_of(answers: np.ndarray, known: np.ndarray) -> TaskBatch:
-    """A class [S, I] whose tasks are its students, with x the item: as in 6.1."""
-    x = np.tile(np.arange(answers.shape[1], dtype=np.float32), (len(answers), 1))
-    y, told = answers.astype(np.float32), known.astype(np.float32)
-    return TaskBatch(
-        x[..., None], (y * told)[..., None], told, x[..., None], y[..., None], 1 - told
-    )
 
 
 def integrated(

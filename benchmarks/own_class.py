@@ -32,14 +32,8 @@ import pandas as pd
 import torch
 
 from benchmarks.results_file import RESULTS, kept, write_table
-from refimpl.baselines.item_fit import (
-    FittedItems,
-    ItemPriors,
-    fit_items,
-    grid,
-    normalized,
-    outcomes,
-)
+from refimpl.baselines import Posterior
+from refimpl.baselines.item_fit import ItemPriors, fit_items
 from refimpl.own_class import (
     ClassReader,
     cv_plus,
@@ -83,7 +77,7 @@ def one_class(students: int, place: int) -> dict[str, np.ndarray]:
         hidden[name] = student_losses(trials, scores)
         loss = student_losses([Trial(open_, made.forecast)], answers)
         ends = {"CV+": cv_plus(trials, scores)}
-        if getattr(made, "ends", None) is not None:
+        if made.ends is not None:
             ends["own"] = made.ends
         found[f"{name}/loss"] = np.nanmean(loss)
         found[f"{name}/hidden"] = np.nanmean(hidden[name])
@@ -132,24 +126,20 @@ def choice(parts: Path | None, sizes: dict[int, int]) -> tuple[list, list]:
     return rows, intervals
 
 
-def fitted(scores: np.ndarray) -> FittedItems:
-    """The two-parameter model, with weak priors."""
-    batch = reveal(scores, ~np.isnan(scores))
-    priors = ItemPriors()
-    return fit_items(batch, scores.shape[1], 1, False, priors=priors)
+def bank_of(scores: np.ndarray) -> Posterior:
+    """The two-parameter model of the items, with weak priors."""
+    batch, items = reveal(scores, ~np.isnan(scores)), scores.shape[1]
+    fitted = fit_items(batch, items, 1, False, priors=ItemPriors())
+    return Posterior(fitted.slopes[:, 0], fitted.easiness, np.zeros(items))
 
 
-def information(items: FittedItems, own: np.ndarray) -> np.ndarray:
-    """Fisher information [J] of ``items`` at a student's posterior mean (Lord 1980).
+def information(bank: Posterior, own: np.ndarray) -> np.ndarray:
+    """Of each item [J] of ``bank``, at a student's posterior mean (Lord 1980).
 
     ``own`` [J] are the student's answers, NaN where there is none.
     """
-    batch = reveal(own[None], ~np.isnan(own[None]))
-    known = outcomes(batch, len(own), 0, support_only=True)
-    theta = normalized(known @ items.logs + items.log_prior) @ grid(1)[0]
-    slope = items.slopes[:, 0]
-    p = 1 / (1 + np.exp(-(theta[0] * slope + items.easiness)))
-    return slope**2 * p * (1 - p)
+    items = np.flatnonzero(~np.isnan(own))[None]
+    return bank.information(bank.mean(items, own[items]))[0]
 
 
 def one_asking(students: int, items: int, place: int) -> dict[str, np.ndarray]:
@@ -166,7 +156,7 @@ def one_asking(students: int, items: int, place: int) -> dict[str, np.ndarray]:
     if students > 60:
         read = readers(students, binary=True)["IRT with priors"]
     reader, found = read(start), {}
-    bank = fitted(start)
+    bank = bank_of(start)
 
     def nearest(i: int, own: np.ndarray) -> np.ndarray:
         return -abs(reader.after(i, own[None])[0] - 0.5)

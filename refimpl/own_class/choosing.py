@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from refimpl.checks import check_rng
 from refimpl.own_class.rivals import MANY, Reader
+from refimpl.own_class.tables import shuffled
 
 FOLDS = 5  # each hides a fifth of every student's answers
 
@@ -26,9 +26,7 @@ def folds(scores: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     From -1, where there is none, to 4. Raises a TypeError if ``rng`` is no generator.
     """
-    check_rng(rng)
-    order = np.where(np.isnan(scores), 2, rng.random(scores.shape)).argsort(axis=1)
-    rank = order.argsort(axis=1) + rng.integers(FOLDS, size=(len(scores), 1))
+    rank = shuffled(scores, rng) + rng.integers(FOLDS, size=(len(scores), 1))
     return np.where(np.isnan(scores), -1, rank % FOLDS)
 
 
@@ -36,15 +34,14 @@ def tried(
     reader: Callable[[np.ndarray], Reader],
     scores: np.ndarray,
     rng: np.random.Generator,
-    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> list[Trial]:
     """What ``reader`` makes of ``scores`` [M, J], each fifth of them hidden by turns.
 
     From 100 students on only one fifth: so many are enough, and methods take longer.
-    ``rng`` deals the answers out, ``progress`` wraps the turns, such as ``tqdm``.
+    ``rng`` deals the answers out.
     """
     fold, trials = folds(scores, rng), []
-    for k in progress(range(FOLDS if len(scores) < MANY else 1)):
+    for k in range(FOLDS if len(scores) < MANY else 1):
         hidden = fold == k
         made = reader(np.where(hidden, np.nan, scores)).forecast
         trials.append(Trial(hidden, made))

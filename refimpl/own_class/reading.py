@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 
@@ -14,6 +15,7 @@ LEAST = 5
 LARGE = 2000  # students, from whom on less work is done for each
 ROUNDS = 4  # of dividing a larger table into blocks; for the largest, one
 CELLS = 200_000  # of tables read at once
+loaded = cache(trained_class_model)  # a report reads a class many times
 
 
 def read(model: ClassModel, tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -45,15 +47,14 @@ class ClassReader:
 
     ``forecast`` [M, J] is what it expects of each answer. A table of more than 60
     students or items is read in blocks, drawn by lot four times over (once, if there
-    are more than 2,000 students), whose forecasts are averaged. ``model`` is the one
-    that comes with the book if none is given. ``ends`` [M, 2] are those of the 80 %
-    interval of the mean of a student's open answers; None for a table on whose like
-    they were not calibrated.
+    are more than 2,000 students), whose forecasts are averaged. ``ends`` [M, 2] are
+    those of the 80 % interval of the mean of a student's open answers; None for a table
+    on whose like they were not calibrated.
     """
 
-    def __init__(self, scores: np.ndarray, model: ClassModel | None = None) -> None:
-        self.model = model or trained_class_model()
-        self.scores, self.ends = scores, None
+    def __init__(self, scores: np.ndarray) -> None:
+        self.model, self.scores = loaded(), scores
+        self.ends: np.ndarray | None = None
         if max(scores.shape) <= MOST:
             made, ends = read(self.model, scores[None])
             self.forecast = made[0]

@@ -13,7 +13,6 @@ from refimpl.own_class.page import ClassReport, Student
 from refimpl.own_class.reading import LARGE, LEAST
 from refimpl.own_class.rivals import MANY, readers
 
-ASKED = 3  # items to ask next
 PAGES = 100  # at most, of those with the fewest answers
 
 
@@ -69,21 +68,23 @@ def class_report(
     if len(some) < len(scores):
         trials[chosen] = tried(every[chosen], scores, np.random.default_rng(seed))
     reader = every[chosen](scores)
-    own = getattr(reader, "ends", None)
-    ends = cv_plus(trials[chosen], scores) if own is None else own
-    origin = "this class's own hidden answers (CV+)"
-    if own is not None:
-        origin = "classes of this size that the class model was calibrated on"
     if min(scores.shape) < LEAST:
         ends, origin = None, ""
+    elif reader.ends is not None:
+        ends = reader.ends
+        origin = "classes of this size that the class model was calibrated on"
+    else:
+        ends = cv_plus(trials[chosen], scores)
+        origin = "this class's own hidden answers (CV+)"
     levels = mastery(scores, reader.forecast, ends)
     noise = None if binary else float(np.sqrt(sum(units(trials[chosen], scores))))
     least_known = np.argsort((~np.isnan(scores)).sum(axis=1), kind="stable")[:PAGES]
-    asks: dict[int, list[int]] = {}
-    for i in progress(np.sort(least_known).tolist()):
-        asks[i] = []
-        if len(scores) >= MANY:  # in fewer no rule is better than chance
-            asks[i] = to_ask(worth_asking(reader, i, scores[i], noise), ASKED)
+    asks = {}
+    if len(scores) >= MANY:  # in fewer no rule is better than chance
+        asks = {
+            i: to_ask(worth_asking(reader, i, scores[i], noise))
+            for i in progress(least_known.tolist())
+        }
     students = [
         Student(
             int(rows[i]),
@@ -93,7 +94,7 @@ def class_report(
             low=float(levels[i, 1]),
             high=float(levels[i, 2]),
             ask=asks.get(i, ()),
-            page=i in asks,
+            page=i in least_known,
         )
         for i in range(len(scores))
     ]

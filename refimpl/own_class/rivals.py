@@ -31,6 +31,7 @@ class Reader(Protocol):
     """See above."""
 
     forecast: np.ndarray
+    ends: np.ndarray | None  #: [M, 2], of intervals of its own, if it has any
 
     def after(self, student: int, rows: np.ndarray) -> np.ndarray:
         """Forecasts [n, J] for a ``student`` whose answers were each of ``rows``."""
@@ -38,7 +39,12 @@ class Reader(Protocol):
 
 
 class FittedReader:
-    """A model of items that ``learn`` fits to all that is known in ``scores``."""
+    """A model of items that ``learn`` fits to all that is known in ``scores``.
+
+    It has no ``ends`` [M, 2] of intervals of its own.
+    """
+
+    ends: np.ndarray | None = None
 
     def __init__(
         self, learn: Callable[[np.ndarray], Predictor], scores: np.ndarray

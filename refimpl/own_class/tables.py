@@ -11,6 +11,16 @@ from refimpl.checks import check_rng
 from refimpl.tasks import TaskBatch
 
 
+def shuffled(scores: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A random order of each student's answers, [M, J]: 0, 1, ...; then what is NaN.
+
+    Of the answers in ``scores`` [M, J]. Raises a TypeError if ``rng`` is no generator.
+    """
+    check_rng(rng)
+    order = np.where(np.isnan(scores), 2, rng.random(scores.shape)).argsort(axis=1)
+    return order.argsort(axis=1)
+
+
 def draw_known(
     scores: np.ndarray, known: int | np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
@@ -18,9 +28,7 @@ def draw_known(
 
     Raises a TypeError if ``rng`` is no generator.
     """
-    check_rng(rng)
-    order = np.where(np.isnan(scores), 2, rng.random(scores.shape)).argsort(axis=1)
-    rank = order.argsort(axis=1)
+    rank = shuffled(scores, rng)
     return (rank < np.reshape(known, (-1, 1))) & ~np.isnan(scores)
 
 
